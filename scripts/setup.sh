@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and what is missing: npm packages, and Debian packages unless called with `npm`.
+#
+#   scripts/setup.sh        both
+#   scripts/setup.sh npm    npm packages only (enough for `npm run build` and `npm run check`)
+#   scripts/setup.sh run    npm packages and what `npm start` needs
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# npm leaves a copy of the lock file behind; as long as ours is not newer, everything is in place.
+if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
+  npm ci --no-audit --no-fund --ignore-scripts
+  touch node_modules/.package-lock.json
+fi
+[ "${1:-}" = npm ] && exit 0
+
+# Debian package -> a file by which we know that it is there.
+run_packages=(
+  "busybox-static /bin/busybox"
+  "libseccomp2 /usr/lib/$(uname -m)-linux-gnu/libseccomp.so.2"
+)
+test_packages=(
+  "runc /usr/sbin/runc"
+  "crun /usr/bin/crun"
+  "gcc /usr/bin/gcc"
+  "libc6-dev /usr/include/$(uname -m)-linux-gnu/bits/types.h"
+  "linux-libc-dev /usr/include/linux/mount.h"
+  "binutils /usr/bin/objdump"
+  "binutils-aarch64-linux-gnu /usr/bin/aarch64-linux-gnu-objdump"
+  "qemu-user-static /usr/bin/qemu-aarch64-static"
+  "qemu-system-x86 /usr/bin/qemu-system-x86_64"
+  "iproute2 /usr/sbin/ip"
+  "strace /usr/bin/strace"
+  "procps /usr/bin/ps"
+)
+wanted=("${run_packages[@]}")
+[ "${1:-}" = run ] || wanted+=("${test_packages[@]}")
+missing=()
+for entry in "${wanted[@]}"; do
+  read -r package file <<<"$entry"
+  [ -e "$file" ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" != 0 ]; then
+    echo "missing Debian packages, install them as root: ${missing[*]}" >&2
+    exit 1
+  fi
+  echo "installing Debian packages: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi

@@ -1,0 +1,69 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { during, FaultError, raise } from "../../src/base/fault.ts";
+import { wordFault, wordFaultError } from "../../src/base/word-fault.ts";
+
+const test = suite("base/word-fault");
+
+test("wordFault() names what was done, the call, the target and the errno in words", () => {
+  const message = wordFault({
+    kind: "syscall",
+    doing: 'mounting "proc" to rootfs at "/proc"',
+    call: "move_mount",
+    target: '"/proc"',
+    errno: "EBUSY",
+    where: "init",
+  });
+  assert.is(
+    message,
+    'mounting "proc" to rootfs at "/proc": move_mount "/proc": device or resource busy',
+  );
+});
+
+test("wordFault() words a missing program as engines match it", () => {
+  const message = wordFault({
+    kind: "program",
+    program: "nope",
+    reason: "executable file not found in $PATH",
+  });
+  assert.is(message, 'exec: "nope": executable file not found in $PATH');
+});
+
+test("wordFault() lists every violation with pointer and section", () => {
+  const message = wordFault({
+    kind: "invalid",
+    document: "config.json",
+    violations: [
+      { pointer: "", message: "must have required property 'root'" },
+      { pointer: "/process/cwd", message: "must be absolute", section: "config.md#process" },
+    ],
+  });
+  assert.is(
+    message,
+    "config.json is not valid: /: must have required property 'root'; " +
+      "/process/cwd: must be absolute (config.md#process)",
+  );
+});
+
+test("during() puts its phrase in front of the fault, outermost first", () => {
+  try {
+    during("outer", () => during("inner", () => raise({ kind: "refused", message: "no" })));
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, FaultError);
+    assert.is(wordFaultError(error as FaultError), "outer: inner: no");
+  }
+});
+
+test("during() leaves errors that are not faults alone", () => {
+  const bug = new Error("bug");
+  assert.throws(
+    () =>
+      during("outer", () => {
+        throw bug;
+      }),
+    (error: unknown) => error === bug,
+  );
+});
+
+test.run();
