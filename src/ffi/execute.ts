@@ -1,0 +1,116 @@
+// Executes a system call value in the runtime process, through libc's syscall(2); the stub's counterpart is init/drive.ts.
+
+import { ptr, read } from "bun:ffi";
+import { architecture } from "../abi/architecture.ts";
+import { errnoName } from "../abi/errno.ts";
+import { syscallNumbers } from "../abi/syscall-numbers.ts";
+import { assert } from "../base/assert.ts";
+import { raise } from "../base/fault.ts";
+import { type Arena, encodeOperand, measureOperand } from "../syscall/encode.ts";
+import { describeTarget } from "../syscall/print.ts";
+import type { Syscall } from "../syscall/value.ts";
+import { libc, mainThreadErrno } from "./libc.ts";
+
+// Pinned for the life of the process: strings and structures of one call at a time. Calls do not nest.
+const arena = pinnedArena(64 * 1024);
+
+/** Arena whose bytes stay where they are as long as it is referenced: typed arrays of this size lie outside the GC's heap. */
+function pinnedArena(sizeBytes: number): Arena {
+  const bytes = new Uint8Array(sizeBytes);
+  return { bytes, view: new DataView(bytes.buffer), address: Number(ptr(bytes)), usedBytes: 0 };
+}
+
+/**
+ * Executes the call in this process. Run by the runtime.
+ *
+ * Safety: every pointer handed to the kernel lies in an arena that is referenced until the call has returned, and each
+ * output is as large as its operand says.
+ *
+ * @returns the result, or -errno as the kernel itself returns it
+ */
+export function execute(call: Syscall): number {
+  return executeIn(call).result;
+}
+
+/** Executes the call and returns with the result a copy of what the kernel wrote to the call's output operand. */
+export function executeForOutput(call: Syscall): {
+  readonly result: number;
+  readonly output: Uint8Array;
+} {
+  const { result, used, outputOffset, outputBytes } = executeIn(call);
+  return { result, output: used.bytes.slice(outputOffset, outputOffset + outputBytes) };
+}
+
+/**
+ * Executes the call and returns its result.
+ *
+ * @throws `syscall` fault, saying that `doing` failed
+ */
+export function must(call: Syscall, doing: string): number {
+  const result = execute(call);
+  return result < 0 ? raiseErrno(call, doing, result) : result;
+}
+
+/** As `must`, with the output. */
+export function mustForOutput(
+  call: Syscall,
+  doing: string,
+): { readonly result: number; readonly output: Uint8Array } {
+  const answer = executeForOutput(call);
+  return answer.result < 0 ? raiseErrno(call, doing, answer.result) : answer;
+}
+
+/**
+ * Throws the fault for a call that returned `result` in this process.
+ *
+ * @throws `syscall` fault always
+ */
+export function raiseErrno(call: Syscall, doing: string, result: number): never {
+  const target = describeTarget(call);
+  raise({
+    kind: "syscall",
+    doing,
+    call: call.name,
+    ...(target === undefined ? {} : { target }),
+    errno: errnoName(-result),
+    where: "runtime",
+  });
+}
+
+function executeIn(call: Syscall): {
+  readonly result: number;
+  readonly used: Arena;
+  readonly outputOffset: number;
+  readonly outputBytes: number;
+} {
+  let outputBytes = 0;
+  let neededBytes = 0;
+  for (const operand of call.operands) {
+    if (operand.kind === "output") outputBytes += operand.sizeBytes;
+    else neededBytes += measureOperand(operand);
+  }
+  const outputOffset = (neededBytes + 7) & ~7;
+  const used =
+    outputOffset + outputBytes <= arena.bytes.byteLength
+      ? arena
+      : pinnedArena(outputOffset + outputBytes);
+  used.usedBytes = 0;
+  const words = call.operands.map((operand) => {
+    assert(operand.kind !== "result", `${call.name} in the runtime refers to a step's result`);
+    return encodeOperand(used, operand, used.address + outputOffset);
+  });
+  assert(used.usedBytes <= outputOffset, `${call.name} needs more memory than was measured`);
+  const result = Number(
+    libc.syscall(
+      syscallNumbers[call.name][architecture],
+      words[0] ?? 0,
+      words[1] ?? 0,
+      words[2] ?? 0,
+      words[3] ?? 0,
+      words[4] ?? 0,
+      words[5] ?? 0,
+    ),
+  );
+  const settled = result === -1 ? -read.i32(mainThreadErrno, 0) : result;
+  return { result: settled, used, outputOffset, outputBytes };
+}

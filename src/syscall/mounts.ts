@@ -1,0 +1,141 @@
+// The mount calls as values: the descriptor-based ones, and the few old ones that have no successor.
+
+import { AT_FDCWD } from "../abi/file.ts";
+import {
+  fsconfigCommands,
+  fsmountFlags,
+  fsopenFlags,
+  mountAttributes,
+  mountFlags,
+  moveMountFlags,
+  openTreeFlags,
+  propagations,
+  unmountFlags,
+} from "../abi/mount.ts";
+import { mountAttr } from "../abi/struct.ts";
+import { call, type Fd, fdOperand, flags, number, type Syscall, struct, text } from "./value.ts";
+
+export function openTree(directory: Fd, path: string, treeFlags: number): Syscall {
+  return call(
+    "open_tree",
+    directory === AT_FDCWD ? flags({ AT_FDCWD }, AT_FDCWD) : fdOperand(directory),
+    text(path),
+    flags(openTreeFlags, treeFlags),
+  );
+}
+
+export function fsopen(type: string): Syscall {
+  return call("fsopen", text(type), flags(fsopenFlags, fsopenFlags.FSOPEN_CLOEXEC));
+}
+
+/** fsconfig(FSCONFIG_SET_STRING). */
+export function fsconfigString(context: Fd, key: string, value: string): Syscall {
+  return call(
+    "fsconfig",
+    fdOperand(context),
+    flags({ FSCONFIG_SET_STRING: 1 }, fsconfigCommands.FSCONFIG_SET_STRING),
+    text(key),
+    text(value),
+    number(0),
+  );
+}
+
+/** fsconfig(FSCONFIG_SET_FLAG). */
+export function fsconfigFlag(context: Fd, key: string): Syscall {
+  return call(
+    "fsconfig",
+    fdOperand(context),
+    // The command's number is 0, which a table of bits cannot name.
+    number(fsconfigCommands.FSCONFIG_SET_FLAG),
+    text(key),
+    number(0),
+    number(0),
+  );
+}
+
+/** fsconfig(FSCONFIG_CMD_CREATE): makes the superblock. */
+export function fsconfigCreate(context: Fd): Syscall {
+  return call(
+    "fsconfig",
+    fdOperand(context),
+    flags({ FSCONFIG_CMD_CREATE: 6 }, fsconfigCommands.FSCONFIG_CMD_CREATE),
+    number(0),
+    number(0),
+    number(0),
+  );
+}
+
+/** fsmount(2) with the mount attributes of the new mount. */
+export function fsmount(context: Fd, attributes: number): Syscall {
+  return call(
+    "fsmount",
+    fdOperand(context),
+    flags(fsmountFlags, fsmountFlags.FSMOUNT_CLOEXEC),
+    flags(mountAttributes, attributes),
+  );
+}
+
+/** move_mount(2) from one descriptor onto another, never by path. */
+export function moveMount(mount: Fd, target: Fd): Syscall {
+  return call(
+    "move_mount",
+    fdOperand(mount),
+    text(""),
+    fdOperand(target),
+    text(""),
+    flags(
+      moveMountFlags,
+      moveMountFlags.MOVE_MOUNT_F_EMPTY_PATH | moveMountFlags.MOVE_MOUNT_T_EMPTY_PATH,
+    ),
+  );
+}
+
+export function mountSetattr(
+  directory: Fd,
+  path: string,
+  change: {
+    readonly flags: number;
+    readonly set?: number;
+    readonly clear?: number;
+    readonly propagation?: number;
+    readonly usernsFd?: number;
+  },
+): Syscall {
+  return call(
+    "mount_setattr",
+    directory === AT_FDCWD ? flags({ AT_FDCWD }, AT_FDCWD) : fdOperand(directory),
+    text(path),
+    flags({ AT_EMPTY_PATH: 0x1000, AT_RECURSIVE: 0x8000 }, change.flags),
+    struct(mountAttr, {
+      attr_set: flags(mountAttributes, change.set ?? 0),
+      attr_clr: flags(mountAttributes, change.clear ?? 0),
+      propagation: flags(propagations, change.propagation ?? 0),
+      userns_fd: number(change.usernsFd ?? 0),
+    }),
+    number(mountAttr.sizeBytes),
+  );
+}
+
+/** mount(2). Paths are only ever "." or "/", or those of the runtime's own mount namespace. */
+export function mount(
+  source: string,
+  target: string,
+  options: { readonly type?: string; readonly flags: number; readonly data?: string },
+): Syscall {
+  return call(
+    "mount",
+    text(source),
+    text(target),
+    options.type === undefined ? number(0) : text(options.type),
+    flags(mountFlags, options.flags),
+    options.data === undefined ? number(0) : text(options.data),
+  );
+}
+
+export function umount2(target: string, umountFlags: number): Syscall {
+  return call("umount2", text(target), flags(unmountFlags, umountFlags));
+}
+
+export function pivotRoot(newRoot: string, putOld: string): Syscall {
+  return call("pivot_root", text(newRoot), text(putOld));
+}

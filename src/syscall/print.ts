@@ -1,0 +1,48 @@
+// Prints system call values as a person reads them: the names of man pages, flags and slots; the text of golden programs.
+
+import { flagNames } from "../abi/flags.ts";
+import type { Operand, Syscall } from "./value.ts";
+
+/** Prints a call like strace does: `openat2(rootfs, "proc", {flags: O_PATH, resolve: RESOLVE_IN_ROOT}, 24)`. */
+export function printSyscall(call: Syscall): string {
+  return `${call.name}(${call.operands.map(printOperand).join(", ")})`;
+}
+
+/** The path a call works on, quoted, for a fault; undefined when the call has none. */
+export function describeTarget(call: Syscall): string | undefined {
+  const named = call.operands.find((operand) => operand.kind === "text" && operand.text !== "");
+  return named?.kind === "text" ? JSON.stringify(named.text) : undefined;
+}
+
+function printOperand(operand: Operand): string {
+  switch (operand.kind) {
+    case "result":
+      return operand.of;
+    case "number":
+      if (operand.base === "octal") return `0${operand.value.toString(8)}`;
+      return operand.base === "hex" ? `0x${operand.value.toString(16)}` : `${operand.value}`;
+    case "flags":
+      return printFlags(operand);
+    case "text":
+      return JSON.stringify(operand.text);
+    case "texts":
+      return `[${operand.texts.map((item) => JSON.stringify(item)).join(", ")}]`;
+    case "bytes":
+      return `bytes:${Buffer.from(operand.bytes).toString("hex")}`;
+    case "output":
+      return `out[${operand.sizeBytes}]`;
+    case "struct": {
+      const fields = Object.entries(operand.values).filter(
+        ([, value]) => !((value.kind === "number" || value.kind === "flags") && value.value === 0),
+      );
+      return `{${fields.map(([name, value]) => `${name}: ${printOperand(value)}`).join(", ")}}`;
+    }
+  }
+}
+
+function printFlags(operand: Operand & { kind: "flags" }): string {
+  // A single entry that is not a bit mask (AT_FDCWD, a command number) prints by name when it is that value.
+  const exact = Object.entries(operand.table).find(([, value]) => value === operand.value);
+  if (exact !== undefined && operand.value !== 0) return exact[0];
+  return flagNames(operand.table, operand.value);
+}

@@ -1,0 +1,177 @@
+// System calls that make, place, limit, shape and signal processes, as values.
+
+import {
+  cloneFlags,
+  prctlOptions,
+  rlimitResources,
+  signalSetBytes,
+  waitOptions,
+} from "../abi/process.ts";
+import { kernelSigaction, rlimit64, siginfo, timespec } from "../abi/struct.ts";
+import {
+  call,
+  type Fd,
+  fdOperand,
+  flags,
+  number,
+  type Operand,
+  type Syscall,
+  struct,
+  text,
+} from "./value.ts";
+
+export function unshare(namespaces: number): Syscall {
+  return call("unshare", flags(cloneFlags, namespaces));
+}
+
+export function setns(fd: Fd, namespaces: number): Syscall {
+  return call("setns", fdOperand(fd), flags(cloneFlags, namespaces));
+}
+
+/**
+ * clone(2) as fork with flags: no new stack, no shared memory. Returns 0 in the child.
+ * The signal that tells the parent of the end is part of the flags; with CLONE_PARENT it is inherited.
+ */
+export function clone(options: { readonly flags: number; readonly exitSignal: number }): Syscall {
+  // All operands but the first are 0, so that their order, which differs between architectures, does not matter.
+  return call(
+    "clone",
+    flags({ ...cloneFlags, SIGCHLD: 17 }, options.flags | options.exitSignal),
+    number(0),
+    number(0),
+    number(0),
+    number(0),
+  );
+}
+
+export function execve(path: string, argv: readonly string[], env: readonly string[]): Syscall {
+  return call("execve", text(path), { kind: "texts", texts: argv }, { kind: "texts", texts: env });
+}
+
+export function exitGroup(status: number): Syscall {
+  return call("exit_group", number(status));
+}
+
+const optionNames: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(prctlOptions).map(([name, value]) => [value, name]),
+);
+
+export function prctl(option: number, ...operands: readonly (number | string)[]): Syscall {
+  const [second, third, fourth, fifth] = operands;
+  const operand = (value: number | string | undefined): Operand =>
+    typeof value === "string" ? text(value) : number(value ?? 0);
+  return call(
+    "prctl",
+    // Options are numbers, not bits: the table holds just the one, so that it prints by name.
+    flags({ [optionNames[option] ?? `option ${option}`]: option }, option),
+    operand(second),
+    operand(third),
+    operand(fourth),
+    operand(fifth),
+  );
+}
+
+export function prlimit(
+  pid: Fd,
+  limit: {
+    readonly type: keyof typeof rlimitResources;
+    readonly soft: number | bigint;
+    readonly hard: number | bigint;
+  },
+): Syscall {
+  const resource = rlimitResources[limit.type];
+  return call(
+    "prlimit64",
+    fdOperand(pid),
+    resource === 0 ? number(0) : flags({ [limit.type]: resource }, resource),
+    struct(rlimit64, { rlim_cur: number(limit.soft), rlim_max: number(limit.hard) }),
+    number(0),
+  );
+}
+
+export function prlimitRead(pid: Fd, type: keyof typeof rlimitResources): Syscall {
+  return call("prlimit64", fdOperand(pid), number(rlimitResources[type]), number(0), {
+    kind: "output",
+    sizeBytes: rlimit64.sizeBytes,
+  });
+}
+
+export function setsid(): Syscall {
+  return call("setsid");
+}
+
+export function sethostname(name: string): Syscall {
+  return call("sethostname", text(name), number(Buffer.byteLength(name)));
+}
+
+export function setdomainname(name: string): Syscall {
+  return call("setdomainname", text(name), number(Buffer.byteLength(name)));
+}
+
+export function rtSigaction(
+  signal: number,
+  action: { readonly handler: number; readonly flags?: number; readonly restorer?: number },
+): Syscall {
+  return call(
+    "rt_sigaction",
+    number(signal),
+    struct(kernelSigaction, {
+      handler: number(action.handler),
+      flags: number(action.flags ?? 0),
+      restorer: number(action.restorer ?? 0),
+    }),
+    number(0),
+    number(signalSetBytes),
+  );
+}
+
+export function kill(pid: Fd, signal: number): Syscall {
+  return call("kill", fdOperand(pid), number(signal));
+}
+
+export function pidfdOpen(pid: Fd): Syscall {
+  return call("pidfd_open", fdOperand(pid), number(0));
+}
+
+export function pidfdSendSignal(pidfd: Fd, signal: number): Syscall {
+  return call("pidfd_send_signal", fdOperand(pidfd), number(signal), number(0), number(0));
+}
+
+/** waitid(2); the output is a siginfo. */
+export function waitid(idType: number, id: Fd, options: number): Syscall {
+  return call(
+    "waitid",
+    number(idType),
+    fdOperand(id),
+    { kind: "output", sizeBytes: siginfo.sizeBytes },
+    flags(waitOptions, options),
+    number(0),
+  );
+}
+
+export function getpid(): Syscall {
+  return call("getpid");
+}
+
+export function getppid(): Syscall {
+  return call("getppid");
+}
+
+export function geteuid(): Syscall {
+  return call("geteuid");
+}
+
+export function getegid(): Syscall {
+  return call("getegid");
+}
+
+export function nanosleep(milliseconds: number): Syscall {
+  return call(
+    "nanosleep",
+    struct(timespec, {
+      tv_sec: number(Math.floor(milliseconds / 1000)),
+      tv_nsec: number(Math.round((milliseconds % 1000) * 1e6)),
+    }),
+    number(0),
+  );
+}

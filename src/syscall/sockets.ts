@@ -1,0 +1,95 @@
+// System calls on sockets and polling, as values.
+
+import { SIOCSIFFLAGS, socketFamilies, socketTypes } from "../abi/socket.ts";
+import { ifreq, pollfd, sockaddrUn, timespec } from "../abi/struct.ts";
+import {
+  bytes,
+  call,
+  type Fd,
+  fdOperand,
+  flags,
+  number,
+  type Operand,
+  type Syscall,
+  struct,
+} from "./value.ts";
+
+export function socket(family: number, type: number): Syscall {
+  return call("socket", number(family), socketType(type), number(0));
+}
+
+/** socketpair(2); the output is two 32-bit descriptors. */
+export function socketpair(type: number): Syscall {
+  return call("socketpair", number(socketFamilies.AF_UNIX), socketType(type), number(0), {
+    kind: "output",
+    sizeBytes: 8,
+  });
+}
+
+function socketType(type: number): Operand {
+  return flags(
+    {
+      SOCK_SEQPACKET: socketTypes.SOCK_SEQPACKET,
+      SOCK_DGRAM: socketTypes.SOCK_DGRAM,
+      SOCK_STREAM: socketTypes.SOCK_STREAM,
+      SOCK_NONBLOCK: socketTypes.SOCK_NONBLOCK,
+      SOCK_CLOEXEC: socketTypes.SOCK_CLOEXEC,
+    },
+    type,
+  );
+}
+
+/** bind(2) to a path; at most socketPathMaxBytes bytes. */
+export function bindPath(fd: Fd, path: string): Syscall {
+  return call("bind", fdOperand(fd), unixAddress(path), number(sockaddrUn.sizeBytes));
+}
+
+export function connectPath(fd: Fd, path: string): Syscall {
+  return call("connect", fdOperand(fd), unixAddress(path), number(sockaddrUn.sizeBytes));
+}
+
+function unixAddress(path: string): Operand {
+  return struct(sockaddrUn, {
+    sun_family: number(socketFamilies.AF_UNIX),
+    sun_path: bytes(new TextEncoder().encode(path)),
+  });
+}
+
+export function listen(fd: Fd, backlog: number): Syscall {
+  return call("listen", fdOperand(fd), number(backlog));
+}
+
+/** accept4(2) without the peer's address. */
+export function accept4(fd: Fd, acceptFlags: number): Syscall {
+  return call("accept4", fdOperand(fd), number(0), number(0), socketType(acceptFlags));
+}
+
+/** ppoll(2) of one descriptor; waits without end when `timeoutMs` is absent. */
+export function ppoll(fd: number, events: number, timeoutMs?: number): Syscall {
+  return call(
+    "ppoll",
+    struct(pollfd, { fd: number(fd), events: number(events) }),
+    number(1),
+    timeoutMs === undefined
+      ? number(0)
+      : struct(timespec, {
+          tv_sec: number(Math.floor(timeoutMs / 1000)),
+          tv_nsec: number((timeoutMs % 1000) * 1e6),
+        }),
+    number(0),
+    number(0),
+  );
+}
+
+/** ioctl(SIOCSIFFLAGS): sets the flags of a network interface. */
+export function setInterfaceFlags(socketFd: Fd, name: string, value: number): Syscall {
+  return call(
+    "ioctl",
+    fdOperand(socketFd),
+    { kind: "number", value: SIOCSIFFLAGS, base: "hex" },
+    struct(ifreq, {
+      ifr_name: bytes(new TextEncoder().encode(name)),
+      ifr_flags: number(value),
+    }),
+  );
+}
