@@ -29,6 +29,7 @@ test_packages=(
   "binutils-aarch64-linux-gnu /usr/bin/aarch64-linux-gnu-objdump"
   "qemu-user-static /usr/bin/qemu-aarch64-static"
   "qemu-system-x86 /usr/bin/qemu-system-x86_64"
+  "e2fsprogs /usr/sbin/mke2fs"
   "iproute2 /usr/sbin/ip"
   "strace /usr/bin/strace"
   "procps /usr/bin/ps"

@@ -1,0 +1,284 @@
+// Runs uvu files of this tree in a virtual machine with a kernel and a cgroup set-up of our own; it decides on no test.
+//
+//   host                                            machine (QEMU, -accel tcg)
+//   ----                                            -------
+//   build-image.ts   kernel, initramfs ---------->  guest-init.sh     load drivers, mount both disks
+//    (cached)        disk ts-runc-base ---vda/b-->  /                 glibc, Bun, busybox, runc, crun, modules
+//   bench.ts         disk ts-runc-tree ---vda/b-->  /work-tree        this tree, .machine/{files,settings}
+//    (each run)                                     guest-run.sh      process 1: cgroup2, then for each file
+//                                                     bun FILE          TS_RUNC_MACHINE=v2
+//                    frames file <----- virtio port   ready, { begin, end + output } for each file, done
+//                    console file <----------- ttyS0  what the kernel and process 1 say
+//                    exit of QEMU <----------------  poweroff -f (a panic ends QEMU too: panic=-1, -no-reboot)
+//
+// Both disks are writable inside; QEMU keeps what is written in temporary files (snapshot=on). The frames, one header
+// line each, are read when QEMU has ended, however it did:
+//
+//   ready <uptime> <kernel release>
+//   begin <uptime> <file>
+//   end <uptime> <exit status> <bytes of output> <bytes of errors>     followed by these bytes
+//   done
+
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildImage, execute, type MachineImage, makeDisk } from "./build-image.ts";
+
+export type MachineOptions = {
+  /** uvu files, relative to the root of the tree. */
+  readonly files: readonly string[];
+  /** Wall clock for the whole run; QEMU is killed after it. */
+  readonly timeoutMs: number;
+  /** Wall clock for one file inside; its Bun process is killed after it. */
+  readonly fileTimeoutMs?: number;
+};
+
+export type FileOutcome = {
+  readonly file: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly seconds: number;
+  /** Standard output, then standard error; the reason if the file has no result. */
+  readonly output: string;
+};
+
+export type MachineRun = {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** The output of all files. */
+  readonly output: string;
+  readonly files: readonly FileOutcome[];
+  /** What went wrong with the machine itself, with the tail of the console. */
+  readonly failure: string | undefined;
+  readonly kernelRelease: string;
+  /** From the kernel's first instruction to the first file, on the machine's clock. */
+  readonly bootSeconds: number;
+  /** From the call to the end of QEMU, with the time to make the disks. */
+  readonly totalSeconds: number;
+};
+
+const root = join(import.meta.dir, "../..");
+const qemu = "/usr/bin/qemu-system-x86_64";
+/** Nothing that runs inside needs these, and they are most of the bytes. */
+const heavyModules = [
+  ["@biomejs", "@oven", "@types", "@typescript", ".bin"],
+  ["bun-types", "typescript", "undici-types"],
+].flat();
+/** What may come back from a machine; more is cut. */
+const frameLimitBytes = 256 * 1024 * 1024;
+
+/** Says why no machine can be run here; undefined if one can. */
+export function machineObstacle(): string | undefined {
+  if (process.arch !== "x64") return `the machine is x86-64, this host is ${process.arch}`;
+  for (const program of [qemu, "/usr/bin/apt-get", "/usr/bin/setpriv", "/bin/busybox"]) {
+    if (!existsSync(program)) return `${program} is missing`;
+  }
+  return undefined;
+}
+
+/** Boots a machine, runs the files in it one after the other and powers it off. */
+export async function runInMachine(options: MachineOptions): Promise<MachineRun> {
+  const started = performance.now();
+  const image = buildImage();
+  const directory = mkdtempSync(join(tmpdir(), "ts-runc-machine-"));
+  try {
+    const tree = makeTreeDisk(directory, options);
+    const ended = await runQemu(image, { directory, tree, timeoutMs: options.timeoutMs });
+    const frames = parseFrames(
+      readFileSync(join(directory, "frames")).subarray(0, frameLimitBytes),
+    );
+    const failure =
+      frames.done && ended === undefined ? undefined : machineFailure(directory, ended);
+    const files = options.files.map(
+      (file) => frames.outcomes.get(file) ?? missingOutcome(file, frames.running, failure),
+    );
+    const sum = (key: "passed" | "failed" | "skipped"): number =>
+      files.reduce((total, outcome) => total + outcome[key], 0);
+    return {
+      passed: sum("passed"),
+      failed: sum("failed"),
+      skipped: sum("skipped"),
+      output: files.map(({ file, output }) => `${file}\n${output}`).join("\n"),
+      files,
+      failure,
+      kernelRelease: frames.kernelRelease,
+      bootSeconds: frames.bootSeconds,
+      totalSeconds: (performance.now() - started) / 1000,
+    };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Puts the tree, and what to run of it, on a disk. */
+function makeTreeDisk(directory: string, options: MachineOptions): string {
+  const stage = join(directory, "stage");
+  const modules = join(stage, "node_modules");
+  mkdirSync(join(modules, "@oven/bun-linux-x64/bin"), { recursive: true });
+  symlinkSync("/usr/local/bin/bun", join(modules, "@oven/bun-linux-x64/bin/bun"));
+  copyEntries(join(root, "node_modules"), { to: modules, except: heavyModules });
+  copyEntries(root, { to: stage, except: [".cache", ".git", "node_modules"] });
+  const fileTimeoutS = Math.ceil((options.fileTimeoutMs ?? options.timeoutMs) / 1000);
+  mkdirSync(join(stage, ".machine"));
+  writeFileSync(join(stage, ".machine/settings"), `file_timeout_s=${fileTimeoutS}\n`);
+  writeFileSync(join(stage, ".machine/files"), options.files.map((file) => `${file}\n`).join(""));
+  const disk = join(directory, "tree");
+  makeDisk(disk, { from: stage, label: "ts-runc-tree", sizeMiB: 1024 });
+  rmSync(stage, { recursive: true });
+  return disk;
+}
+
+function copyEntries(
+  from: string,
+  options: { readonly to: string; readonly except: readonly string[] },
+): void {
+  const entries = readdirSync(from).filter((name) => !options.except.includes(name));
+  execute(["cp", "-a", "--reflink=auto", ...entries, options.to], { cwd: from });
+}
+
+/** Runs QEMU until it ends; returns why it did not end by itself, if so. */
+async function runQemu(
+  image: MachineImage,
+  options: { readonly directory: string; readonly tree: string; readonly timeoutMs: number },
+): Promise<string | undefined> {
+  const { directory, tree, timeoutMs } = options;
+  // `setpriv --pdeathsig` and exec keep the pid: QEMU dies with this process even when that is killed.
+  const child = Bun.spawn(
+    ["/usr/bin/setpriv", "--pdeathsig", "KILL", qemu, ...qemuArguments(image, { directory, tree })],
+    {
+      env: { ...process.env, TMPDIR: directory },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+      timeout: timeoutMs,
+      killSignal: "SIGKILL",
+    },
+  );
+  try {
+    const errors = await new Response(child.stderr).text();
+    const status = await child.exited;
+    if (child.signalCode === "SIGKILL") return `the machine was killed after ${timeoutMs} ms`;
+    return status === 0 ? undefined : `QEMU exited with ${status}: ${errors}`;
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+function qemuArguments(
+  image: MachineImage,
+  options: { readonly directory: string; readonly tree: string },
+): readonly string[] {
+  const { directory, tree } = options;
+  const disk = (id: string, file: string): readonly string[] => [
+    ...["-drive", `if=none,id=${id},format=raw,snapshot=on,file=${file}`],
+    ...["-device", `virtio-blk-device,drive=${id}`],
+  ];
+  // The self-tests of the kernel's ciphers cost half a second of every boot; without a HPET or a PM timer, only the TSC
+  // gives a clock finer than 4 ms, and the kernel distrusts it unless told not to.
+  const kernelOptions = [
+    ["console=ttyS0", "quiet", "panic=-1", "oops=panic"],
+    ["tsc=reliable", "cryptomgr.notests", "nokaslr", "mitigations=off"],
+  ].flat();
+  return [
+    // microvm has no PCI bus to search: it boots a second faster than the machine types with one.
+    ...["-M", "microvm", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"],
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+    ...["-kernel", image.kernel, "-initrd", image.initramfs, "-append", kernelOptions.join(" ")],
+    ...["-chardev", `file,id=console,path=${join(directory, "console")}`],
+    ...["-serial", "chardev:console"],
+    ...disk("base", image.disk),
+    ...disk("tree", tree),
+    ...["-device", "virtio-serial-device"],
+    ...["-chardev", `file,id=frames,path=${join(directory, "frames")}`],
+    ...["-device", "virtserialport,chardev=frames,nr=1"],
+  ];
+}
+
+type Frames = {
+  readonly outcomes: ReadonlyMap<string, FileOutcome>;
+  /** The file that has begun and not ended. */
+  readonly running: string | undefined;
+  readonly done: boolean;
+  readonly kernelRelease: string;
+  readonly bootSeconds: number;
+};
+
+/** Reads as many whole frames as there are. */
+export function parseFrames(bytes: Buffer): Frames {
+  const outcomes = new Map<string, FileOutcome>();
+  let running: { readonly file: string; readonly began: number } | undefined;
+  let kernelRelease = "";
+  let bootSeconds = Number.NaN;
+  let done = false;
+  let position = 0;
+  while (!done) {
+    const lineEnd = bytes.indexOf("\n", position);
+    if (lineEnd === -1) break;
+    const [kind, uptime = "", ...rest] = bytes.toString("utf8", position, lineEnd).split(" ");
+    position = lineEnd + 1;
+    if (kind === "ready") {
+      kernelRelease = rest.join(" ");
+      bootSeconds = Number(uptime);
+    } else if (kind === "begin") {
+      running = { file: rest.join(" "), began: Number(uptime) };
+    } else if (kind === "end" && running !== undefined) {
+      const [status = 1, outputBytes = 0, errorBytes = 0] = rest.map(Number);
+      const bodyEnd = position + outputBytes + errorBytes;
+      if (bodyEnd > bytes.length) break;
+      const output = bytes.toString("utf8", position, position + outputBytes);
+      const errors = bytes.toString("utf8", position + outputBytes, bodyEnd);
+      const { file, began } = running;
+      const seconds = Number(uptime) - began;
+      outcomes.set(file, { file, seconds, ...count(output, status), output: `${output}${errors}` });
+      position = bodyEnd;
+      running = undefined;
+    } else if (kind === "done") {
+      done = true;
+    } else {
+      break;
+    }
+  }
+  return { outcomes, running: running?.file, done, kernelRelease, bootSeconds };
+}
+
+/** Counts as test/run.ts does: a file that dies, or runs nothing, has failed even if no single test said so. */
+function count(
+  output: string,
+  status: number,
+): { readonly passed: number; readonly failed: number; readonly skipped: number } {
+  const sum = (name: string): number =>
+    [...output.matchAll(new RegExp(`^\\s*${name}:\\s+(\\d+)`, "gm"))].reduce(
+      (total, match) => total + Number(match[1]),
+      0,
+    );
+  const [total, passed, skipped] = [sum("Total"), sum("Passed"), sum("Skipped")];
+  const silent = total === 0 && skipped === 0;
+  return { passed, failed: Math.max(total - passed, status !== 0 || silent ? 1 : 0), skipped };
+}
+
+function machineFailure(directory: string, ended: string | undefined): string {
+  const console = readFileSync(join(directory, "console"), "utf8");
+  const why = ended ?? "the machine went down before all files had run";
+  return `${why}; the end of its console:\n${console.slice(-6000)}`;
+}
+
+function missingOutcome(
+  file: string,
+  running: string | undefined,
+  failure: string | undefined,
+): FileOutcome {
+  const where = running === file ? "it was running when the machine ended" : "it was not reached";
+  const output = `no result from the machine: ${where}\n${failure ?? ""}`;
+  return { file, passed: 0, failed: 1, skipped: 0, seconds: 0, output };
+}

@@ -1,0 +1,42 @@
+// Runs the files of test/kernel in the machine of bench.ts (cgroup v2 only, no systemd) and reports each as one test.
+
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { machineObstacle, runInMachine } from "./bench.ts";
+
+const test = suite("vm/cgroup-v2");
+/** Below the time-out of test/run.ts for a file, so that it is us who say what hung. */
+const timeoutMs = 13 * 60 * 1000;
+const fileTimeoutMs = 5 * 60 * 1000;
+
+const root = join(import.meta.dir, "../..");
+const files = [...new Bun.Glob("test/kernel/**/*.test.ts").scanSync(root)].sort();
+const obstacle = machineObstacle();
+
+// The machine runs before the tests are registered: what is skipped inside is known only then.
+if (obstacle === undefined) {
+  const run = await runInMachine({ files, timeoutMs, fileTimeoutMs });
+  console.log(
+    `Linux ${run.kernelRelease} took ${run.bootSeconds} s to boot; all of it, ${run.totalSeconds.toFixed(1)} s`,
+  );
+  for (const { file, output } of run.files) {
+    const reasons = [...output.matchAll(/(?:^|• )skip: (.*)$/gm)].map((match) => match[1] ?? "");
+    for (const reason of new Set(reasons)) console.log(`skip: in the machine, ${file}: ${reason}`);
+  }
+  test("the machine boots, runs every file and powers itself off", () => {
+    assert.is(run.failure, undefined, run.failure);
+  });
+  for (const { file, passed, failed, skipped, output, seconds } of run.files) {
+    console.log(`${file}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds} s`);
+    const register = failed === 0 && passed === 0 ? test.skip : test;
+    register(`${file} passes in the machine`, () => {
+      if (failed > 0) throw new Error(output);
+    });
+  }
+} else {
+  console.log(`skip: ${obstacle}`);
+  for (const file of files) test.skip(`${file} passes in the machine`);
+}
+
+test.run();
