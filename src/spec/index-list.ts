@@ -1,0 +1,14 @@
+// Lists of CPU or memory node numbers as the kernel writes them (`0-3,7`), their grammar only.
+
+/** What is wrong with a list; nothing with an empty one. */
+export function judgeIndexList(list: string): string | undefined {
+  if (list.trim() === "") return undefined;
+  for (const part of list.split(",")) {
+    const match = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(part);
+    if (match === null)
+      return `must be a list like 0-3,7, got ${JSON.stringify(list.slice(0, 60))}`;
+    const [, first, last = first] = match;
+    if (Number(first) > Number(last)) return `has a range that goes backwards: ${part.trim()}`;
+  }
+  return undefined;
+}

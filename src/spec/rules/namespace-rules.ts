@@ -1,0 +1,197 @@
+// The rules for namespaces and for what only makes sense inside one: mappings, offsets, host name, masked paths.
+
+import { hasNamespace, namespaceSource } from "../namespaces.ts";
+import type { IDMapping, Spec } from "../types.ts";
+import {
+  type Finding,
+  findDuplicates,
+  findEach,
+  findWhen,
+  judgeAbsolute,
+  judgeNul,
+  type Rule,
+  type SpecFacts,
+  show,
+} from "./rule.ts";
+
+/** Lines that /proc/PID/uid_map takes, user_namespaces(7). */
+const mappingLinesMax = 340;
+/** Bytes of a host name, `__NEW_UTS_LEN`. */
+const hostnameBytesMax = 64;
+
+const kinds = [
+  { mappings: "uidMappings", id: "uid" },
+  { mappings: "gidMappings", id: "gid" },
+] as const;
+
+export const namespaceRules: readonly Rule<Spec>[] = [
+  {
+    section: "config.md#hostname",
+    pointer: "/hostname",
+    find: (spec) => findHostname(spec, "hostname"),
+  },
+  {
+    section: "config.md#domainname",
+    pointer: "/domainname",
+    find: (spec) => findHostname(spec, "domainname"),
+  },
+  {
+    section: "config-linux.md#namespaces",
+    pointer: "/linux/namespaces",
+    *find({ linux }) {
+      // Spec: config-linux.md#namespaces MUST (an error for duplicates).
+      yield* findDuplicates(linux?.namespaces, { key: ({ type }) => type, what: "namespace" });
+      // Spec: config-linux.md#namespaces MUST (paths are absolute).
+      yield* findEach(linux?.namespaces, ({ path = "" }) =>
+        path === "" ? undefined : judgeAbsolute(path),
+      );
+    },
+  },
+  {
+    section: "config-linux.md#user-namespace-mappings",
+    pointer: "/linux",
+    find: findMappings,
+  },
+  {
+    section: "config-linux.md#user-namespace-mappings",
+    pointer: "/process/user",
+    find: findUnmappedUser,
+  },
+  {
+    section: "config-linux.md#offset-for-time-namespace",
+    pointer: "/linux/timeOffsets",
+    *find(spec) {
+      const offsets = Object.entries(spec.linux?.timeOffsets ?? {});
+      const source = namespaceSource(spec, "time").kind;
+      const asked = offsets.length > 0;
+      yield* findWhen(
+        asked && source === "inherited",
+        "time namespace offsets specified, but time namespace isn't enabled in the config",
+      );
+      yield* findWhen(
+        asked && source === "joined",
+        "time offsets cannot be set in an existing time namespace",
+      );
+      for (const [clock, { nanosecs = 0 }] of offsets) {
+        const broken = nanosecs > 999_999_999;
+        yield* findWhen(broken, `must be below 1000000000, got ${nanosecs}`, `/${clock}/nanosecs`);
+      }
+    },
+  },
+  {
+    section: "config-linux.md#masked-paths",
+    pointer: "/linux/maskedPaths",
+    find: (spec) => findRestrictedPaths(spec, spec.linux?.maskedPaths),
+  },
+  {
+    section: "config-linux.md#readonly-paths",
+    pointer: "/linux/readonlyPaths",
+    find: (spec) => findRestrictedPaths(spec, spec.linux?.readonlyPaths),
+  },
+  {
+    section: "config-linux.md#rootfs-mount-propagation",
+    pointer: "/linux/rootfsPropagation",
+    find: ({ linux }, { noPivot = false }) =>
+      findWhen(
+        noPivot && /^r?private$/.test(linux?.rootfsPropagation ?? ""),
+        "rootfsPropagation of [r]private is not safe without pivot_root",
+      ),
+  },
+];
+
+function* findHostname(spec: Spec, property: "hostname" | "domainname"): Generator<Finding> {
+  const name = spec[property] ?? "";
+  if (name === "") return;
+  yield* findWhen(
+    !hasNamespace(spec, "uts"),
+    `unable to set ${property} without a private UTS namespace`,
+  );
+  const bytes = Buffer.byteLength(name);
+  yield* findWhen(
+    bytes > hostnameBytesMax,
+    `must have at most ${hostnameBytesMax} bytes, got ${bytes}`,
+  );
+  const message = judgeNul(name);
+  if (message !== undefined) yield { at: "", message };
+}
+
+/** Spec: config-linux.md#masked-paths MUST, config-linux.md#readonly-paths MUST (paths are absolute). */
+function* findRestrictedPaths(
+  spec: Spec,
+  paths: readonly string[] | undefined,
+): Generator<Finding> {
+  yield* findWhen(
+    (paths ?? []).length > 0 && !hasNamespace(spec, "mount"),
+    "unable to restrict sys entries without a private MNT namespace",
+  );
+  yield* findEach(paths, judgeAbsolute);
+}
+
+function* findMappings(spec: Spec, { rootless = false }: SpecFacts): Generator<Finding> {
+  const source = namespaceSource(spec, "user").kind;
+  yield* findWhen(
+    source === "inherited" && rootless,
+    "rootless container requires user namespaces",
+    "/namespaces",
+  );
+  for (const { mappings, id } of kinds) {
+    const list = spec.linux?.[mappings] ?? [];
+    yield* findWhen(
+      source === "inherited" && list.length > 0,
+      "user namespace mappings specified, but user namespace isn't enabled in the config",
+      `/${mappings}`,
+    );
+    yield* findWhen(
+      source === "new" && list.length === 0,
+      `user namespaces enabled, but no ${id} mappings and no namespace path to be joined`,
+      `/${mappings}`,
+    );
+    for (const { at, message } of findBadMapping(list)) yield { at: `/${mappings}${at}`, message };
+  }
+}
+
+/** What the kernel refuses with EINVAL when the map is written, user_namespaces(7). */
+function* findBadMapping(list: readonly IDMapping[]): Generator<Finding> {
+  yield* findWhen(
+    list.length > mappingLinesMax,
+    `must have at most ${mappingLinesMax} entries, got ${list.length}`,
+  );
+  yield* findEach(list, ({ size }) => (size === 0 ? "must have a size above 0" : undefined));
+  for (const side of ["containerID", "hostID"] as const) {
+    yield* findEach(list, (mapping) =>
+      mapping[side] + mapping.size > 0xffff_ffff
+        ? `goes beyond the last id: ${side} ${mapping[side]}, size ${mapping.size}`
+        : undefined,
+    );
+    const order = [...list.keys()].sort((a, b) => idAt(list, a, side) - idAt(list, b, side));
+    for (const [rank, index] of order.entries()) {
+      const before = list[order[rank - 1] ?? -1];
+      const overlaps = before !== undefined && before[side] + before.size > idAt(list, index, side);
+      yield* findWhen(overlaps, `overlaps another mapping in its ${side}`, `/${index}`);
+    }
+  }
+}
+
+function idAt(list: readonly IDMapping[], index: number, side: "containerID" | "hostID"): number {
+  return list[index]?.[side] ?? 0;
+}
+
+/** The user must exist in a new user namespace; of an existing one the config does not say. */
+function* findUnmappedUser(spec: Spec): Generator<Finding> {
+  if (namespaceSource(spec, "user").kind !== "new") return;
+  const { uid = 0, gid = 0, additionalGids } = spec.process?.user ?? {};
+  const uids = spec.linux?.uidMappings ?? [];
+  const gids = spec.linux?.gidMappings ?? [];
+  // Missing mappings are reported where they are missed.
+  yield* findWhen(uids.length > 0 && !isMapped(uids, uid), `${uid} is not mapped`, "/uid");
+  if (gids.length === 0) return;
+  yield* findWhen(!isMapped(gids, gid), `${gid} is not mapped`, "/gid");
+  for (const { at } of findEach(additionalGids, (id) => (isMapped(gids, id) ? undefined : ""))) {
+    yield { at: `/additionalGids${at}`, message: `${show(additionalGids)} has an unmapped id` };
+  }
+}
+
+/** Whether a container's id has an id of the host behind it. */
+export function isMapped(mappings: readonly IDMapping[], id: number): boolean {
+  return mappings.some(({ containerID, size }) => id >= containerID && id < containerID + size);
+}

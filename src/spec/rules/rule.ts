@@ -1,0 +1,111 @@
+// What a rule of the specification is: a place, a section, and the findings there; not any particular rule.
+
+import type { Violation } from "../../base/fault.ts";
+
+/** What decides some rules and is not in the document. */
+export type SpecFacts = {
+  /** The document's name in messages; `config.json` when absent. */
+  readonly document?: string;
+  /** Whether the runtime works without root's privileges. */
+  readonly rootless?: boolean;
+  /** Whether the caller asked for `--no-pivot`. */
+  readonly noPivot?: boolean;
+};
+
+export type Finding = {
+  /** JSON pointer below the rule's own; "" is the rule's place itself. */
+  readonly at: string;
+  readonly message: string;
+};
+
+export type Rule<Document> = {
+  /** The specification's document and section. */
+  readonly section: string;
+  /** JSON pointer of the place that the rule is about. */
+  readonly pointer: string;
+  readonly find: (document: Document, facts: SpecFacts) => Iterable<Finding>;
+};
+
+/** Every violation of `rules` in `document`, which is found at `prefix` of the file that the pointers are for. */
+export function* findViolations<Document>(
+  rules: readonly Rule<Document>[],
+  {
+    document,
+    facts,
+    prefix = "",
+  }: { readonly document: Document; readonly facts: SpecFacts; readonly prefix?: string },
+): Generator<Violation> {
+  for (const { section, pointer, find } of rules) {
+    for (const { at, message } of find(document, facts)) {
+      yield { pointer: `${prefix}${pointer}${at}`, message, section };
+    }
+  }
+}
+
+/** A finding at the rule's place when `broken`. */
+export function* findWhen(broken: boolean, message: string, at = ""): Generator<Finding> {
+  if (broken) yield { at, message };
+}
+
+/** A finding for each entry of a list about which `judge` has something to say. */
+export function* findEach<Entry>(
+  list: readonly Entry[] | undefined,
+  judge: (entry: Entry, index: number) => string | undefined,
+): Generator<Finding> {
+  for (const [index, entry] of (list ?? []).entries()) {
+    const message = judge(entry, index);
+    if (message !== undefined) yield { at: `/${index}`, message };
+  }
+}
+
+/** A finding for each member of a map about which `judge` has something to say. */
+export function* findEachMember<Member>(
+  map: Readonly<Record<string, Member>> | undefined,
+  judge: (key: string, member: Member) => string | undefined,
+): Generator<Finding> {
+  for (const [key, member] of Object.entries(map ?? {})) {
+    const message = judge(key, member);
+    if (message !== undefined) yield { at: `/${escapeKey(key)}`, message };
+  }
+}
+
+/** A finding for each entry that has the same key as an earlier one. */
+export function* findDuplicates<Entry>(
+  list: readonly Entry[] | undefined,
+  { key, what }: { readonly key: (entry: Entry) => string; readonly what: string },
+): Generator<Finding> {
+  const seen = new Set<string>();
+  for (const [index, entry] of (list ?? []).entries()) {
+    const name = key(entry);
+    if (seen.has(name)) yield { at: `/${index}`, message: `repeats the ${what} ${show(name)}` };
+    seen.add(name);
+  }
+}
+
+/** A finding for each text that holds a NUL byte, which would end it early in the kernel's eyes. */
+export function findNuls(list: readonly (string | undefined)[] | undefined): Generator<Finding> {
+  return findEach(list, judgeNul);
+}
+
+/** What is wrong with a text that holds a NUL byte. */
+export function judgeNul(text: string | undefined): string | undefined {
+  return text?.includes("\0") ? `must not contain a NUL byte, got ${show(text)}` : undefined;
+}
+
+/** What is wrong with a path that must be absolute. */
+export function judgeAbsolute(path: string): string | undefined {
+  return path.startsWith("/") ? judgeNul(path) : `must be an absolute path, got ${show(path)}`;
+}
+
+/** A value as it appears in messages: JSON, cut when it is long. */
+export function show(value: unknown): string {
+  const limit = 60;
+  const shortened = typeof value === "string" ? value.slice(0, limit + 1) : value;
+  const text = JSON.stringify(shortened) ?? "nothing";
+  return text.length > limit ? `${text.slice(0, limit)}...` : text;
+}
+
+/** A key as a part of a JSON pointer (RFC 6901). */
+export function escapeKey(key: string): string {
+  return key.replaceAll("~", "~0").replaceAll("/", "~1");
+}

@@ -1,0 +1,81 @@
+// The rules for `linux.seccomp`; whether this kernel and libseccomp can do it is asked when the filter is made.
+
+import type { Seccomp, SeccompAction, SeccompRule } from "../seccomp.ts";
+import type { Spec } from "../types.ts";
+import { type Finding, findWhen, judgeNul, type Rule } from "./rule.ts";
+
+const section = "config-linux.md#seccomp";
+
+export const seccompRules: readonly Rule<Spec>[] = [
+  { section, pointer: "/linux/seccomp", find: ({ linux }) => findSeccomp(linux?.seccomp) },
+  {
+    section,
+    pointer: "/linux/seccomp/syscalls",
+    *find({ linux }) {
+      for (const [index, rule] of (linux?.seccomp?.syscalls ?? []).entries()) {
+        for (const { at, message } of findRule(rule)) yield { at: `/${index}${at}`, message };
+      }
+    },
+  },
+];
+
+function* findSeccomp(seccomp: Seccomp | undefined): Generator<Finding> {
+  if (seccomp === undefined) return;
+  const { defaultAction, defaultErrnoRet, listenerPath = "", listenerMetadata = "" } = seccomp;
+  const notifies = seccomp.syscalls?.some(({ action }) => action === "SCMP_ACT_NOTIFY") === true;
+  // The listener could not be handed over, because doing that takes system calls.
+  yield* findWhen(
+    defaultAction === "SCMP_ACT_NOTIFY",
+    "SCMP_ACT_NOTIFY cannot be used as default action",
+    "/defaultAction",
+  );
+  yield* findWhen(
+    defaultErrnoRet !== undefined && !hasErrno(defaultAction),
+    `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${defaultAction}`,
+    "/defaultErrnoRet",
+  );
+  yield* findWhen(
+    notifies && listenerPath === "",
+    "must be set when SCMP_ACT_NOTIFY is used",
+    "/listenerPath",
+  );
+  // Spec: config-linux.md#seccomp MUST NOT (listenerMetadata without listenerPath).
+  yield* findWhen(
+    listenerMetadata !== "" && listenerPath === "",
+    "must not be set without listenerPath",
+    "/listenerMetadata",
+  );
+  yield* findWhen(
+    !notifies && seccomp.flags?.includes("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") === true,
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs SCMP_ACT_NOTIFY",
+    "/flags",
+  );
+  const message = judgeNul(listenerPath);
+  if (message !== undefined) yield { at: "/listenerPath", message };
+}
+
+function* findRule({ names, action, errnoRet, args = [] }: SeccompRule): Generator<Finding> {
+  // The runtime writes to the engine between loading the filter and execve.
+  yield* findWhen(
+    action === "SCMP_ACT_NOTIFY" && names.includes("write"),
+    "SCMP_ACT_NOTIFY cannot be used for the write syscall",
+  );
+  yield* findWhen(
+    errnoRet !== undefined && !hasErrno(action),
+    `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${action}`,
+    "/errnoRet",
+  );
+  for (const [index, { index: argument, value, valueTwo }] of args.entries()) {
+    yield* findWhen(argument > 5, `must be from 0 to 5, got ${argument}`, `/args/${index}/index`);
+    // A double cannot tell 2^63 from 2^63 - 1, and a filter must not be about the other one.
+    yield* findWhen(
+      value === 2 ** 63 || valueTwo === 2 ** 63,
+      "has a number that cannot be held exactly",
+      `/args/${index}`,
+    );
+  }
+}
+
+function hasErrno(action: SeccompAction): boolean {
+  return action === "SCMP_ACT_ERRNO" || action === "SCMP_ACT_TRACE";
+}
