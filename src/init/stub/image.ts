@@ -1,8 +1,9 @@
 // The init stub as an executable file, for each architecture; made at build time, the same bytes every time.
 
 import type { Architecture } from "../../abi/syscall-numbers.ts";
-import { assert, present } from "../../base/assert.ts";
+import { assert } from "../../base/assert.ts";
 import { defaultDoorbellFd } from "../layout.ts";
+import { aarch64Stub } from "./aarch64.ts";
 import { type Assembly, assemble, type Line, littleEndian } from "./assembler.ts";
 import { codeAddress, codeOffset, elfExecutable } from "./elf.ts";
 import { x86_64Stub } from "./x86_64.ts";
@@ -19,7 +20,10 @@ export type StubImage = {
   readonly exitAddress: number;
 };
 
-const listings: Readonly<Partial<Record<Architecture, readonly Line[]>>> = { x86_64: x86_64Stub };
+const listings: Readonly<Record<Architecture, readonly Line[]>> = {
+  x86_64: x86_64Stub,
+  aarch64: aarch64Stub,
+};
 
 /** Makes the stub, which takes `defaultDoorbellFd` for its doorbell. */
 export function stubImage(architecture: Architecture): StubImage {
@@ -36,7 +40,7 @@ export function stubImage(architecture: Architecture): StubImage {
 
 /** The code of the stub with its addresses and reasons, for the listing. */
 export function stubAssembly(architecture: Architecture): Assembly {
-  return assemble(present(listings[architecture], `a stub for ${architecture}`), codeAddress);
+  return assemble(listings[architecture], codeAddress);
 }
 
 /** The file of a stub whose doorbell is another descriptor. */
