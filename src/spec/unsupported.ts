@@ -1,0 +1,168 @@
+// What a config may ask for and this version does not do yet: it is refused by name, never ignored.
+
+import { raise } from "../base/fault.ts";
+import type { LinuxResources } from "./resources.ts";
+import { hookPoints } from "./rules/config-rules.ts";
+import type { Process, Spec } from "./types.ts";
+
+/** Something asked for that this version does not do. */
+export type Unsupported = {
+  readonly pointer: string;
+  /** The property or option by name. */
+  readonly what: string;
+};
+
+type Row<Document> = {
+  readonly what: string;
+  /** Place of what is asked for, or undefined; empty and default values ask for nothing. */
+  readonly find: (document: Document) => string | undefined;
+};
+
+const processRows: readonly Row<Process>[] = [
+  row("process.terminal", "/terminal", ({ terminal }) => terminal === true),
+  row("process.apparmorProfile", "/apparmorProfile", (process) => isSet(process.apparmorProfile)),
+  row("process.selinuxLabel", "/selinuxLabel", (process) => isSet(process.selinuxLabel)),
+  row("process.scheduler", "/scheduler", ({ scheduler }) => scheduler !== undefined),
+  row("process.ioPriority", "/ioPriority", ({ ioPriority }) => ioPriority !== undefined),
+  row(
+    "process.execCPUAffinity",
+    "/execCPUAffinity",
+    ({ execCPUAffinity }) => isSet(execCPUAffinity?.initial) || isSet(execCPUAffinity?.final),
+  ),
+];
+
+const resourceRows: readonly Row<LinuxResources>[] = [
+  row("linux.resources.rdma", "/rdma", ({ rdma }) => hasMembers(rdma)),
+  row(
+    "linux.resources.network",
+    "/network",
+    ({ network }) => (network?.classID ?? 0) !== 0 || (network?.priorities ?? []).length > 0,
+  ),
+  row(
+    "linux.resources.hugepageLimits",
+    "/hugepageLimits",
+    ({ hugepageLimits }) => (hugepageLimits ?? []).length > 0,
+  ),
+  row("linux.resources.blockIO", "/blockIO", ({ blockIO }) =>
+    Object.values(blockIO ?? {}).some((value) =>
+      typeof value === "number" ? value !== 0 : Array.isArray(value) && value.length > 0,
+    ),
+  ),
+];
+
+const specRows: readonly Row<Spec>[] = [
+  ...hookPoints.map((point) =>
+    row<Spec>(
+      `hooks.${point}`,
+      `/hooks/${point}`,
+      ({ hooks }) => (hooks?.[point] ?? []).length > 0,
+    ),
+  ),
+  ...(["uidMappings", "gidMappings"] as const).map((mappings) => ({
+    what: `mounts[].${mappings}`,
+    find: ({ mounts = [] }: Spec) =>
+      findFirst(mounts, (mount) => (mount[mappings] ?? []).length > 0)?.concat(`/${mappings}`),
+  })),
+  optionRow("idmap"),
+  optionRow("ridmap"),
+  optionRow("tmpcopyup"),
+  row("linux.mountLabel", "/linux/mountLabel", ({ linux }) => isSet(linux?.mountLabel)),
+  row("linux.seccomp", "/linux/seccomp", ({ linux }) => linux?.seccomp !== undefined),
+  row("linux.personality", "/linux/personality", ({ linux }) => linux?.personality !== undefined),
+  row(
+    "linux.memoryPolicy",
+    "/linux/memoryPolicy",
+    ({ linux }) => linux?.memoryPolicy !== undefined,
+  ),
+  row("linux.intelRdt", "/linux/intelRdt", ({ linux }) => hasMembers(linux?.intelRdt)),
+  row("linux.netDevices", "/linux/netDevices", ({ linux }) => hasMembers(linux?.netDevices)),
+  row("linux.timeOffsets", "/linux/timeOffsets", ({ linux }) => hasMembers(linux?.timeOffsets)),
+  {
+    what: "time namespace",
+    find: ({ linux }) =>
+      findFirst(linux?.namespaces ?? [], ({ type }) => type === "time", "/linux/namespaces"),
+  },
+];
+
+/** Everything in a config that this version does not do. */
+export function findUnsupported(spec: Spec): readonly Unsupported[] {
+  return [
+    ...findRows(spec.process, processRows, "/process"),
+    ...findRows(spec, specRows, ""),
+    ...findRows(spec.linux?.resources, resourceRows, "/linux/resources"),
+  ];
+}
+
+/** Everything in a process that stands alone (`exec --process`) that this version does not do. */
+export function findUnsupportedProcess(process: Process): readonly Unsupported[] {
+  return findRows(process, processRows, "");
+}
+
+/** Everything in resources that stand alone (`update`) that this version does not do. */
+export function findUnsupportedResources(resources: LinuxResources): readonly Unsupported[] {
+  return findRows(resources, resourceRows, "");
+}
+
+/**
+ * Refuses what `findUnsupported` and its siblings found: all by name, with the place of the first.
+ *
+ * @throws FaultError `unsupported` unless the list is empty
+ */
+export function refuseUnsupported(list: readonly Unsupported[]): void {
+  const [first] = list;
+  if (first === undefined) return;
+  const what = list.map((entry) => entry.what).join(", ");
+  raise({ kind: "unsupported", pointer: first.pointer, what });
+}
+
+function findRows<Document>(
+  document: Document | undefined,
+  rows: readonly Row<Document>[],
+  prefix: string,
+): readonly Unsupported[] {
+  if (document === undefined) return [];
+  return rows.flatMap(({ what, find }) => {
+    const pointer = find(document);
+    return pointer === undefined ? [] : [{ what, pointer: `${prefix}${pointer}` }];
+  });
+}
+
+function row<Document>(
+  what: string,
+  pointer: string,
+  asksFor: (document: Document) => boolean,
+): Row<Document> {
+  return { what, find: (document) => (asksFor(document) ? pointer : undefined) };
+}
+
+/** An option with a value (`idmap=...`, as crun has it) is the option too. */
+function optionRow(name: string): Row<Spec> {
+  const isIt = (option: string) => option === name || option.startsWith(`${name}=`);
+  return {
+    what: `mount option ${name}`,
+    find: ({ mounts = [] }) => {
+      for (const [index, { options = [] }] of mounts.entries()) {
+        const at = options.findIndex(isIt);
+        if (at >= 0) return `/mounts/${index}/options/${at}`;
+      }
+      return undefined;
+    },
+  };
+}
+
+function findFirst<Entry>(
+  list: readonly Entry[],
+  matches: (entry: Entry) => boolean,
+  pointer = "/mounts",
+): string | undefined {
+  const index = list.findIndex(matches);
+  return index < 0 ? undefined : `${pointer}/${index}`;
+}
+
+function isSet(text: string | undefined): boolean {
+  return (text ?? "") !== "";
+}
+
+function hasMembers(map: object | undefined): boolean {
+  return Object.keys(map ?? {}).length > 0;
+}
