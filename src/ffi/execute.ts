@@ -96,7 +96,10 @@ function executeIn(call: Syscall): {
       : pinnedArena(outputOffset + outputBytes);
   used.usedBytes = 0;
   const words = call.operands.map((operand) => {
-    assert(operand.kind !== "result", `${call.name} in the runtime refers to a step's result`);
+    assert(
+      operand.kind !== "result" && operand.kind !== "answer",
+      `${call.name} in the runtime refers to a batch`,
+    );
     return encodeOperand(used, operand, used.address + outputOffset);
   });
   assert(used.usedBytes <= outputOffset, `${call.name} needs more memory than was measured`);

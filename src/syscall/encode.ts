@@ -3,8 +3,8 @@
 import { present } from "../base/assert.ts";
 import type { Operand, ResultOperand } from "./value.ts";
 
-/** A plain operand: everything but the result of an earlier step, which only a batch can resolve. */
-export type PlainOperand = Exclude<Operand, ResultOperand>;
+/** A plain operand: everything but the result of an earlier step and the answer, which only a batch can resolve. */
+export type PlainOperand = Exclude<Operand, ResultOperand | { kind: "answer" }>;
 
 /**
  * A piece of memory that is filled from its start and whose addresses are known while it is filled.

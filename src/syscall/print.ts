@@ -17,7 +17,11 @@ export function describeTarget(call: Syscall): string | undefined {
 function printOperand(operand: Operand): string {
   switch (operand.kind) {
     case "result":
-      return operand.of;
+      return operand.outputOffset === undefined
+        ? operand.of
+        : `${operand.of}[${operand.outputOffset}]`;
+    case "answer":
+      return `answer.${operand.part}`;
     case "number":
       if (operand.base === "octal") return `0${operand.value.toString(8)}`;
       return operand.base === "hex" ? `0x${operand.value.toString(16)}` : `${operand.value}`;

@@ -5,7 +5,12 @@ import type { StructLayout } from "../abi/struct.ts";
 import type { SyscallName } from "../abi/syscall-numbers.ts";
 
 /** The result of an earlier step of the same program, by the name of its slot. */
-export type ResultOperand = { readonly kind: "result"; readonly of: string };
+export type ResultOperand = {
+  readonly kind: "result";
+  readonly of: string;
+  /** When given: not the result but the 8 bytes at this offset of the step's output. Only within the same batch. */
+  readonly outputOffset?: number;
+};
 
 export type Operand =
   | ResultOperand
@@ -21,10 +26,14 @@ export type Operand =
   | {
       readonly kind: "struct";
       readonly layout: StructLayout;
-      readonly values: Readonly<Record<string, Exclude<Operand, ResultOperand>>>;
+      readonly values: Readonly<
+        Record<string, Exclude<Operand, ResultOperand | { kind: "answer" }>>
+      >;
     }
   /** A pointer to a buffer that the call fills; it comes back with the result. */
-  | { readonly kind: "output"; readonly sizeBytes: number };
+  | { readonly kind: "output"; readonly sizeBytes: number }
+  /** The address, or the length, of the answer of the batch that the call stands in; only the stub can be given these. */
+  | { readonly kind: "answer"; readonly part: "address" | "length" };
 
 export type Syscall = {
   readonly name: SyscallName;
@@ -65,7 +74,7 @@ export function bytes(value: Uint8Array): Operand & { kind: "bytes" } {
 
 export function struct(
   layout: StructLayout,
-  values: Readonly<Record<string, Exclude<Operand, ResultOperand>>>,
+  values: Readonly<Record<string, Exclude<Operand, ResultOperand | { kind: "answer" }>>>,
 ): Operand {
   return { kind: "struct", layout, values };
 }

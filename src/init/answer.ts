@@ -1,0 +1,105 @@
+// Reads the stub's answer to a batch: results and outputs by slot, the failure that ended it, and what the steps demand.
+
+import { errnoName } from "../abi/errno.ts";
+import { fileTypes } from "../abi/file.ts";
+import { readField, readWideField, statfsBuffer, statxBuffer } from "../abi/struct.ts";
+import { present } from "../base/assert.ts";
+import { raise } from "../base/fault.ts";
+import type { Step, Verification } from "../program/step.ts";
+import { describeTarget } from "../syscall/print.ts";
+import { type EncodedBatch, notExecuted } from "./batch.ts";
+import { header, resultBytes } from "./layout.ts";
+
+export type Answer = {
+  /** Results by slot, of the steps that were executed. */
+  readonly results: ReadonlyMap<string, number>;
+  /** Outputs by slot, of the steps that succeeded. */
+  readonly outputs: ReadonlyMap<string, Uint8Array>;
+};
+
+/**
+ * Reads an answer. What it says is checked, not trusted: a privileged container could have written it.
+ *
+ * @throws `syscall` fault of the step that failed; `refused` when a verification fails
+ */
+export function readAnswer(batch: EncodedBatch, bytes: Uint8Array): Answer {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const stopped = view.getUint32(header.stopped, true);
+  const results = new Map<string, number>();
+  const outputs = new Map<string, Uint8Array>();
+  batch.lines.forEach(({ step, outputOffset }, index) => {
+    const result = Number(view.getBigInt64(header.sizeBytes + resultBytes * index, true));
+    if (result === notExecuted) return;
+    // In the answer that a leaving parent writes, its own write has stopped the batch but has not failed.
+    if (result < 0 && (index === stopped || !isExpected(step, result))) raiseStep(step, result);
+    if (step.slot !== undefined) results.set(step.slot, result);
+    if (result < 0) return;
+    const output = outputOffset === 0 ? undefined : bytes.subarray(outputOffset);
+    if (output !== undefined && step.slot !== undefined) outputs.set(step.slot, output);
+    if (step.verify !== undefined) verify(step, step.verify, { result, output });
+  });
+  return { results, outputs };
+}
+
+function isExpected(step: Step, result: number): boolean {
+  if (step.recovery === undefined) return step.doing === "going on";
+  const { errnos } = step.recovery;
+  return errnos === "any" || errnos.some((errno) => errno === errnoName(-result));
+}
+
+function raiseStep(step: Step, result: number): never {
+  const target = describeTarget(step.call);
+  raise({
+    kind: "syscall",
+    doing: step.doing,
+    call: step.call.name,
+    ...(target === undefined ? {} : { target }),
+    errno: errnoName(-result),
+    where: "init",
+  });
+}
+
+function verify(
+  step: Step,
+  demand: Verification,
+  found: { readonly result: number; readonly output: Uint8Array | undefined },
+): void {
+  const refuse = (why: string): never =>
+    raise({ kind: "refused", message: `${step.doing}: ${describeTarget(step.call) ?? ""} ${why}` });
+  const output = (): Uint8Array => present(found.output, `the output of "${step.doing}"`);
+  switch (demand.kind) {
+    case "result":
+      if (found.result !== demand.value) refuse(`gave ${found.result}, not ${demand.value}`);
+      return;
+    case "character-device": {
+      const type = readField(statxBuffer, output(), "stx_mode") & fileTypes.S_IFMT;
+      const major = readField(statxBuffer, output(), "stx_rdev_major");
+      const minor = readField(statxBuffer, output(), "stx_rdev_minor");
+      if (type !== fileTypes.S_IFCHR || major !== demand.major || minor !== demand.minor) {
+        refuse(`is not the character device ${demand.major}:${demand.minor}`);
+      }
+      return;
+    }
+    case "same-file":
+      if (
+        fileDevice(output()) !== demand.device ||
+        readWideField(statxBuffer, output(), "stx_ino") !== demand.inode
+      ) {
+        refuse("is not the directory that was checked before");
+      }
+      return;
+    case "file-system":
+      if (readField(statfsBuffer, output(), "f_type") !== demand.magic) {
+        refuse("is on another file system than it must be");
+      }
+      return;
+    case "path-inside":
+      // 0x2f is the slash; a directory outside of the root reads "(unreachable)/...".
+      if (output()[0] !== 0x2f) refuse("is outside of the container's root");
+  }
+}
+
+/** A file's device as text, for comparing what two processes saw. */
+export function fileDevice(statx: Uint8Array): string {
+  return `${readField(statxBuffer, statx, "stx_dev_major")}:${readField(statxBuffer, statx, "stx_dev_minor")}`;
+}

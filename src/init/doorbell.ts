@@ -1,0 +1,51 @@
+// The runtime's end of the stub's socket: sends batches, waits for answers, and tells a dead stub from a silent one.
+
+import { errnos } from "../abi/errno.ts";
+import { raise } from "../base/fault.ts";
+import { execute, executeForOutput } from "../ffi/execute.ts";
+import { read, write } from "../syscall/files.ts";
+import type { EncodedBatch } from "./batch.ts";
+
+/** Bytes written or read in one call; the socket's buffer is of this order. */
+const chunkBytes = 128 * 1024;
+
+/**
+ * Sends a batch. Blocks while the stub has not read enough of it.
+ *
+ * @throws `init-died` fault when the stub is gone
+ */
+export function sendBatch(doorbell: number, batch: EncodedBatch): void {
+  for (let done = 0; done < batch.bytes.byteLength; ) {
+    const result = execute(write(doorbell, batch.bytes.subarray(done, done + chunkBytes)));
+    if (result === -errnos.EINTR) continue;
+    if (result < 0) raiseDied("sending the next steps to init");
+    done += result;
+  }
+}
+
+/**
+ * Waits for one answer to the batch.
+ *
+ * @returns the answer's bytes, or undefined when the stub's end was closed: it has died, or execve has succeeded
+ */
+export function receiveAnswer(doorbell: number, batch: EncodedBatch): Uint8Array | undefined {
+  const bytes = new Uint8Array(batch.answerBytes);
+  for (let done = 0; done < bytes.byteLength; ) {
+    const wanted = Math.min(bytes.byteLength - done, chunkBytes);
+    const { result, output } = executeForOutput(read(doorbell, wanted));
+    if (result === -errnos.EINTR) continue;
+    if (result <= 0) return undefined;
+    bytes.set(output.subarray(0, result), done);
+    done += result;
+  }
+  return bytes;
+}
+
+/**
+ * Says that the stub has died.
+ *
+ * @throws `init-died` fault always
+ */
+export function raiseDied(doing: string): never {
+  raise({ kind: "init-died", doing, how: "container init has died" });
+}

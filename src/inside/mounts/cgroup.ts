@@ -1,0 +1,150 @@
+// The mount entry of type cgroup, which means different things under cgroup v1 and v2, with and without a cgroup namespace.
+
+import { AT_FDCWD, atFlags } from "../../abi/file.ts";
+import { mountAttributes, openTreeFlags } from "../../abi/mount.ts";
+import { type Step, step } from "../../program/step.ts";
+import type { Mount } from "../../spec/types.ts";
+import { close, mkdirat, symlinkat } from "../../syscall/files.ts";
+import { mountSetattr, moveMount, openTree } from "../../syscall/mounts.ts";
+import { slot } from "../../syscall/value.ts";
+import { openInRoot } from "../root-paths.ts";
+import { bindSteps, changeAttributes } from "./bind.ts";
+import { newFileSystemSteps } from "./file-system.ts";
+import { attach, mountDoing } from "./mount.ts";
+import { type MountOptions, parseMountOptions } from "./options.ts";
+
+const { AT_EMPTY_PATH } = atFlags;
+
+/** One hierarchy of cgroup v1 as the host has mounted it. */
+export type CgroupV1Hierarchy = {
+  /** Name of its directory: `cpu,cpuacct`, `systemd`. */
+  readonly directory: string;
+  /** What to ask the kernel for: `cpu,cpuacct`, `name=systemd`. */
+  readonly option: string;
+  /** The container's group in it, absolute on the host; undefined where it has none. */
+  readonly group: string | undefined;
+  /** Names of single controllers that are links to the directory: `cpu` and `cpuacct`. */
+  readonly links: readonly string[];
+};
+
+export type CgroupMountFacts = {
+  /** The container has a cgroup namespace of its own. */
+  readonly ownNamespace: boolean;
+} & (
+  | { readonly version: "v2"; readonly group: string | undefined }
+  | { readonly version: "v1"; readonly hierarchies: readonly CgroupV1Hierarchy[] }
+);
+
+type Entry = { readonly mount: Mount; readonly name: string; readonly options: MountOptions };
+
+/** Steps for a mount of type cgroup (or cgroup2). Run by init, once it is in its cgroup and cgroup namespace. */
+export function planCgroupMount(entry: Entry, facts: CgroupMountFacts): Step[] {
+  return facts.version === "v2" ? planV2(entry, facts) : planV1(entry, facts);
+}
+
+/** v2: the one hierarchy, mounted anew so that the namespace shows; the container's group bound where it has none. */
+function planV2(
+  { mount, name, options }: Entry,
+  facts: CgroupMountFacts & { version: "v2" },
+): Step[] {
+  const doing = mountDoing(mount);
+  const { destination } = mount;
+  const { propagations } = options;
+  const place = { doing, name, destination, kind: "directory", propagations } as const;
+  if (!facts.ownNamespace && facts.group !== undefined) {
+    return [...bindSteps({ doing, name, source: facts.group, options }), ...attach(place)];
+  }
+  const anew = { ...mount, type: "cgroup2", source: "cgroup" };
+  return [...newFileSystemSteps({ doing, name, mount: anew, options }), ...attach(place)];
+}
+
+/** v1: a tmpfs with one mount for each hierarchy, and links for controllers that share one. */
+function planV1(
+  { mount, name, options }: Entry,
+  facts: CgroupMountFacts & { version: "v1" },
+): Step[] {
+  const doing = mountDoing(mount);
+  const { destination } = mount;
+  const readonly = (options.attributes.set & mountAttributes.MOUNT_ATTR_RDONLY) !== 0;
+  const tmpfs = parseMountOptions(["nosuid", "noexec", "nodev", "mode=755"]);
+  const directory = `${name}.directory`;
+  const base = destination.replace(/\/+$/, "");
+  const mounted = facts.hierarchies.filter(
+    (hierarchy) => facts.ownNamespace || hierarchy.group !== undefined,
+  );
+  return [
+    ...newFileSystemSteps({
+      doing,
+      name,
+      mount: { destination, type: "tmpfs", source: "tmpfs" },
+      options: tmpfs,
+    }),
+    ...attach({ doing, name, destination, kind: "directory", propagations: options.propagations }),
+    openInRoot(doing, destination, { slot: directory }),
+    ...mounted.flatMap((hierarchy, index) => [
+      step(doing, mkdirat(slot(directory), hierarchy.directory, 0o755)),
+      ...hierarchySteps(`${name}.${index}`, {
+        doing,
+        hierarchy,
+        ownNamespace: facts.ownNamespace,
+        destination: `${base}/${hierarchy.directory}`,
+        options,
+      }),
+      ...hierarchy.links.map((link) =>
+        step(doing, symlinkat(hierarchy.directory, slot(directory), link)),
+      ),
+    ]),
+    ...(readonly
+      ? [
+          step(
+            doing,
+            mountSetattr(slot(directory), "", {
+              flags: AT_EMPTY_PATH,
+              set: mountAttributes.MOUNT_ATTR_RDONLY,
+            }),
+          ),
+        ]
+      : []),
+    step(doing, close(slot(directory))),
+  ];
+}
+
+function hierarchySteps(
+  name: string,
+  mount: {
+    readonly doing: string;
+    readonly hierarchy: CgroupV1Hierarchy;
+    readonly ownNamespace: boolean;
+    readonly destination: string;
+    readonly options: MountOptions;
+  },
+): Step[] {
+  const { doing, hierarchy, destination, options } = mount;
+  const target = `${name}.target`;
+  const source: Step[] = mount.ownNamespace
+    ? newFileSystemSteps({
+        doing,
+        name,
+        mount: { destination, type: "cgroup", source: "cgroup" },
+        options: { ...options, data: [hierarchy.option] },
+      })
+    : [
+        step(
+          doing,
+          openTree(
+            AT_FDCWD,
+            hierarchy.group ?? "",
+            openTreeFlags.OPEN_TREE_CLONE | openTreeFlags.OPEN_TREE_CLOEXEC,
+          ),
+          { slot: name },
+        ),
+        ...changeAttributes(doing, slot(name), options),
+      ];
+  return [
+    ...source,
+    openInRoot(doing, destination, { slot: target }),
+    step(doing, moveMount(slot(name), slot(target))),
+    step(doing, close(slot(target))),
+    step(doing, close(slot(name))),
+  ];
+}

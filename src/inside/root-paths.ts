@@ -1,0 +1,146 @@
+// Finding and making paths in the rootfs, run by init: from the root's descriptor, one openat2 or one component at a time.
+
+import { fileTypes, openFlags, resolveFlags } from "../abi/file.ts";
+import { ignoreAny, type Recovery, type Step, step } from "../program/step.ts";
+import { close, mkdirat, mknodat, openat, openat2 } from "../syscall/files.ts";
+import { type Fd, type ResultOperand, slot } from "../syscall/value.ts";
+
+/** The container's root: the descriptor of its mount. Every path in the rootfs starts from it. */
+export const rootSlot = "root";
+
+const { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } = openFlags;
+const { RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } = resolveFlags;
+
+/** Symbolic links stay inside the root (CVE-2019-18837), and links of proc that lead anywhere are not followed at all. */
+export const inRoot = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+/** For proc and sysfs, whose place must not be a link (CVE-2019-19921, CVE-2023-27561). */
+export const inRootWithoutLinks = inRoot | RESOLVE_NO_SYMLINKS;
+
+export type OpenInRoot = Omit<Step, "doing" | "call"> & {
+  readonly resolve?: number;
+  readonly flags?: number;
+};
+
+/** Opens a path of the rootfs as an O_PATH descriptor, through the root's descriptor. */
+export function openInRoot(doing: string, path: string, options: OpenInRoot = {}): Step {
+  const { resolve = inRoot, flags = 0, ...rest } = options;
+  const how = { flags: O_PATH | O_CLOEXEC | flags, resolve };
+  return step(doing, openat2(slot(rootSlot), path, how), rest);
+}
+
+/** What a missing mount point is made as. */
+export type TargetKind =
+  | "directory"
+  | "file"
+  /** Whatever the descriptor in this slot is: the source of a bind mount. */
+  | { readonly like: string };
+
+/**
+ * Opens a mount point in the rootfs, making it and its missing parents first if need be: directories 0755, files 0644.
+ * Components are made one by one relative to the descriptor of the one before (CVE-2024-45310).
+ *
+ * Spec: config.md#mounts: the destination is made if it does not exist.
+ */
+export function openTarget(
+  doing: string,
+  path: string,
+  options: { readonly slot: string; readonly kind: TargetKind; readonly resolve?: number },
+): Step {
+  const { kind, resolve = inRoot } = options;
+  const prefix = options.slot;
+  const steps =
+    typeof kind === "string"
+      ? makePath(doing, path, { prefix, kind, resolve })
+      : [
+          step(doing, openat(slot(kind.like), ".", { flags: O_PATH | O_DIRECTORY | O_CLOEXEC }), {
+            slot: `${prefix}.source`,
+            onSuccess: [
+              step(doing, close(slot(`${prefix}.source`))),
+              ...makePath(doing, path, { prefix, kind: "directory", resolve }),
+            ],
+            recovery: {
+              errnos: ["ENOTDIR"],
+              steps: makePath(doing, path, { prefix: `${prefix}.file`, kind: "file", resolve }),
+              next: "skip",
+            },
+          }),
+        ];
+  return openInRoot(doing, path, {
+    slot: options.slot,
+    resolve,
+    recovery: { errnos: ["ENOENT"], steps, next: "retry" },
+  });
+}
+
+/** Makes the directories of a path, and its last component as a file when asked. */
+function makePath(
+  doing: string,
+  path: string,
+  options: {
+    readonly prefix: string;
+    readonly kind: "directory" | "file";
+    readonly resolve: number;
+  },
+): Step[] {
+  const { prefix, kind, resolve } = options;
+  const names = path.split("/").filter((name) => name !== "" && name !== ".");
+  const steps: Step[] = [];
+  const opened: ResultOperand[] = [];
+  let parent: Fd = slot(rootSlot);
+  names.forEach((name, index) => {
+    const last = index === names.length - 1;
+    if (last && kind === "file") {
+      const node = { type: fileTypes.S_IFREG, mode: 0o644 };
+      steps.push(
+        step(doing, mknodat(parent, name, node), {
+          recovery: raced(doing, parent, { name, here: `${prefix}.${index}` }),
+        }),
+      );
+      return;
+    }
+    const here = slot(`${prefix}.${index}`);
+    opened.push(here);
+    steps.push(
+      openInRoot(doing, names.slice(0, index + 1).join("/"), {
+        slot: here.of,
+        flags: O_DIRECTORY,
+        resolve,
+        recovery: {
+          errnos: ["ENOENT"],
+          steps: [
+            step(doing, mkdirat(parent, name, 0o755), {
+              recovery: raced(doing, parent, { name, here: `${prefix}.${index}` }),
+            }),
+          ],
+          next: "retry",
+        },
+      }),
+    );
+    parent = here;
+  });
+  return [...steps, ...opened.map((fd) => step(doing, close(fd)))];
+}
+
+/**
+ * Another container that starts on the same rootfs may have made the name meanwhile: fine, unless it is a link that
+ * leads nowhere, which would have us try for ever. Opening it without following links tells.
+ */
+function raced(
+  doing: string,
+  parent: Fd,
+  options: { readonly name: string; readonly here: string },
+): Recovery {
+  const { name } = options;
+  const flags = O_NOFOLLOW | O_CLOEXEC | openFlags.O_NONBLOCK;
+  const here = `${options.here}.raced`;
+  return {
+    errnos: ["EEXIST"],
+    steps: [
+      step(doing, openat(parent, name, { flags }), {
+        slot: here,
+      }),
+      step(doing, close(slot(here)), { recovery: ignoreAny }),
+    ],
+    next: "skip",
+  };
+}

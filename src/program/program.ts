@@ -1,0 +1,41 @@
+// An init program: what the stub will do, in batches, and what the runtime does for it between and beside them; only data.
+
+import type { Step } from "./step.ts";
+
+/** What the runtime process does for the container at a fixed place of the program. Served by container/. */
+export type HostAction =
+  /** Writes setgroups, uid_map and gid_map of the stub that has made a user namespace. */
+  | "write-id-maps"
+  /** Puts init into its cgroup. */
+  | "join-cgroup"
+  /** Writes the limits into the cgroup's files and attaches the device filter. */
+  | "apply-resources"
+  /** Sets the resource limits of init with prlimit. */
+  | "set-rlimits";
+
+export type Part =
+  | {
+      readonly kind: "batch";
+      readonly name: string;
+      readonly steps: readonly Step[];
+      /** Done by the runtime while the stub executes the batch; the order between the two is left open. */
+      readonly meanwhile: readonly HostAction[];
+    }
+  | { readonly kind: "host"; readonly action: HostAction };
+
+export type InitProgram = { readonly parts: readonly Part[] };
+
+export function batch(
+  name: string,
+  steps: readonly Step[],
+  meanwhile: readonly HostAction[] = [],
+): Part {
+  return { kind: "batch", name, steps, meanwhile };
+}
+
+export function host(action: HostAction): Part {
+  return { kind: "host", action };
+}
+
+/** The slot that holds init's pid in the answer of the half that stays outside. */
+export const initPidSlot = "init";

@@ -1,0 +1,58 @@
+// A step of an init program: a system call with the reason for it, where to go when it fails, and what must come out of it.
+
+import type { ErrnoName } from "../abi/errno.ts";
+import type { Syscall } from "../syscall/value.ts";
+
+/** What to do when a call fails in a way that was expected; every other failure ends the program. */
+export type Recovery = {
+  /** The errors meant, or every error. */
+  readonly errnos: readonly ErrnoName[] | "any";
+  /** Run before going on. */
+  readonly steps: readonly Step[];
+  /** `retry` makes the call again; `skip` goes on behind the step and its `onSuccess`. */
+  readonly next: "retry" | "skip";
+};
+
+/** What the runtime demands of a step's output or result when the batch has been answered; nothing of the container ran before. */
+export type Verification =
+  /** statx: a character device of this number, so that a planted file is not used as a source (CVE-2025-31133). */
+  | { readonly kind: "character-device"; readonly major: number; readonly minor: number }
+  /** statx: the file that the runtime looked at itself, before the program ran. */
+  | { readonly kind: "same-file"; readonly device: string; readonly inode: bigint }
+  /** fstatfs: a file system of this magic number. */
+  | { readonly kind: "file-system"; readonly magic: number }
+  /** getcwd: a path inside the root, which starts with a slash (CVE-2024-21626). */
+  | { readonly kind: "path-inside" }
+  /** The result itself. */
+  | { readonly kind: "result"; readonly value: number };
+
+export type Step = {
+  readonly call: Syscall;
+  /** What the step is for, as a phrase for faults and readers: `opening the rootfs`. */
+  readonly doing: string;
+  /** Names the result (and the output, if the call has one) for later steps and for the runtime. */
+  readonly slot?: string;
+  readonly recovery?: Recovery;
+  /** Run only when the call succeeded. */
+  readonly onSuccess?: readonly Step[];
+  /** Where a result of 0 goes; `skip` is for the child of a clone, which is not to run `onSuccess`. */
+  readonly onZero?: "onSuccess" | "skip";
+  readonly verify?: Verification;
+};
+
+/** Makes a step; `options` are its slot, recovery, `onSuccess` and verification. */
+export function step(
+  doing: string,
+  call: Syscall,
+  options: Omit<Step, "doing" | "call"> = {},
+): Step {
+  return { doing, call, ...options };
+}
+
+/** The recovery that goes on as if nothing had happened. */
+export function ignore(...errnos: readonly ErrnoName[]): Recovery {
+  return { errnos, steps: [], next: "skip" };
+}
+
+/** The recovery that goes on whatever the error was. */
+export const ignoreAny: Recovery = { errnos: "any", steps: [], next: "skip" };
