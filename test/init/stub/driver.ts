@@ -1,15 +1,18 @@
 // Starts a stub on one end of a socket pair and talks to it, through libc directly; knows no meaning of any record.
 
 import { dlopen, FFIType, ptr, read } from "bun:ffi";
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { architecture as hostArchitecture } from "../../../src/abi/architecture.ts";
+import { errnoName, errnos } from "../../../src/abi/errno.ts";
 import type { Architecture } from "../../../src/abi/syscall-numbers.ts";
 import { assert } from "../../../src/base/assert.ts";
 import { defaultDoorbellFd } from "../../../src/init/layout.ts";
 import { stubImage, withDoorbell } from "../../../src/init/stub/image.ts";
 import { type Answer, type Batch, decodeAnswer, encodeBatch, type Record } from "./batch.ts";
+
+export const allArchitectures: readonly Architecture[] = ["x86_64", "aarch64"];
 
 const { i32, i64, u64, pointer } = FFIType;
 const { symbols: libc } = dlopen("libc.so.6", {
@@ -23,12 +26,16 @@ const { symbols: libc } = dlopen("libc.so.6", {
   read: { args: [i32, pointer, u64], returns: i64 },
   // ssize_t send(int fd, const void *buffer, size_t count, int flags)
   send: { args: [i32, pointer, u64, i32], returns: i64 },
+  // ssize_t recv(int fd, void *buffer, size_t count, int flags)
+  recv: { args: [i32, pointer, u64, i32], returns: i64 },
   // int shutdown(int fd, int how)
   shutdown: { args: [i32, i32], returns: i32 },
   // int close(int fd)
   close: { args: [i32], returns: i32 },
   // int fcntl(int fd, int command, int value)
   fcntl: { args: [i32, i32, i32], returns: i32 },
+  // int ioctl(int fd, unsigned long request, int *value)
+  ioctl: { args: [i32, u64, pointer], returns: i32 },
   // int kill(pid_t pid, int signal)
   kill: { args: [i32, i32], returns: i32 },
   // pid_t waitpid(pid_t pid, int *status, int options)
@@ -49,11 +56,14 @@ const SOCK_CLOEXEC = 0x8_0000;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
+const MSG_PEEK = 0x2;
+const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
 const F_SETFL = 4;
 const O_NONBLOCK = 0x800;
 const SIGKILL = 9;
+const SIOCOUTQ = 0x5411;
 const WNOHANG = 1;
 
 /** Longer than any exchange takes, also on a loaded machine. */
@@ -67,17 +77,18 @@ export type SpawnOptions = {
   readonly nonBlocking?: boolean;
 };
 
-/** Why stubs of an architecture cannot run here, or undefined. */
-export function whyNotRunnable(architecture: Architecture): string | undefined {
-  const emulator = emulatorOf(architecture);
-  if (emulator === undefined || existsSync(emulator)) return undefined;
-  return `${emulator} is not installed`;
-}
-
 /** What the architecture's stubs run in here; undefined for those that the machine runs by itself. */
 export function emulatorOf(architecture: Architecture): string | undefined {
   return architecture === hostArchitecture ? undefined : `/usr/bin/qemu-${architecture}-static`;
 }
+
+/** The architectures whose stubs can run here. */
+export const architectures = allArchitectures.filter((architecture) => {
+  const emulator = emulatorOf(architecture);
+  if (emulator === undefined || existsSync(emulator)) return true;
+  console.log(`skip: stubs for ${architecture}: ${emulator} is not installed`);
+  return false;
+});
 
 /** A running stub and our end of its doorbell. Disposing of it kills it. */
 export class Stub implements Disposable {
@@ -122,13 +133,19 @@ export class Stub implements Disposable {
     return bytes;
   }
 
-  /** Whether the stub has ended by itself, and so closed the socket, with nothing left to read. */
-  isSilent(): boolean {
-    return Number(libc.read(this.#fd, ptr(new Uint8Array(1)), 1)) <= 0;
-  }
-
   signal(number: number): void {
     libc.kill(this.pid, number);
+  }
+
+  /** Sends a signal many times without a pause. */
+  storm(number: number, times: number): void {
+    for (let count = 0; count < times; count++) this.signal(number);
+  }
+
+  /** Processor time spent so far, in ticks of 10 ms. */
+  cpuTicks(): number {
+    const fields = readFileSync(`/proc/${this.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    return Number(fields[11]) + Number(fields[12]);
   }
 
   /** Lets the stub read to the end of the file, and us go on reading. */
@@ -139,6 +156,29 @@ export class Stub implements Disposable {
   close(): void {
     if (this.#open) libc.close(this.#fd);
     this.#open = false;
+  }
+
+  /** Waits for the first byte of an answer: false if the stub ended instead. */
+  answers(): boolean {
+    return Number(libc.read(this.#fd, ptr(new Uint8Array(1)), 1)) === 1;
+  }
+
+  #hasHungUp(): boolean {
+    const peeked = libc.recv(this.#fd, ptr(new Uint8Array(1)), 1, MSG_PEEK | MSG_DONTWAIT);
+    return Number(peeked) !== 1 && errnoNumber() !== errnos.EAGAIN;
+  }
+
+  /** Waits until the stub has taken in all that was sent: false if it ended instead. */
+  takesAll(): boolean {
+    const deadline = performance.now() + 1000 * patienceSeconds;
+    const queued = new Int32Array(1);
+    for (;;) {
+      assert(libc.ioctl(this.#fd, SIOCOUTQ, ptr(queued)) === 0, "ioctl SIOCOUTQ");
+      // The end of a stub empties the queue, too, but hangs up before it does.
+      if (queued[0] === 0) return !this.#hasHungUp();
+      assert(performance.now() < deadline, "the stub reads or ends");
+      Bun.sleepSync(0.1);
+    }
   }
 
   /** Waits until the stub has ended. */
@@ -207,9 +247,13 @@ function waitFor(pid: number): End | undefined {
   return signal === 0 ? { exited: (value >> 8) & 0xff } : { signalled: signal };
 }
 
-function errno(): string {
+function errnoNumber(): number {
   const location = libc.__errno_location();
-  return location === null ? "errno unknown" : `errno ${read.i32(location, 0)}`;
+  return location === null ? 0 : read.i32(location, 0);
+}
+
+function errno(): string {
+  return errnoName(errnoNumber());
 }
 
 const files = new Map<string, string>();
