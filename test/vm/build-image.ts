@@ -32,7 +32,7 @@ const cache = join(root, ".cache/vm");
 const bun = join(root, "node_modules/@oven/bun-linux-x64/bin/bun");
 const kernelPackage = "linux-image-cloud-amd64";
 /** What the initramfs loads before it can see a disk, and what a test may ask the kernel for. */
-const bootModules = ["virtio_mmio", "virtio_blk", "virtio_console"];
+const bootModules = ["virtio_pci", "virtio_blk", "virtio_console"];
 const testModules = [
   ["overlay", "fuse", "loop", "bfq"],
   ["veth", "bridge", "dummy", "macvlan", "ipvlan", "tun"],
