@@ -73,6 +73,8 @@ export type End = { readonly exited: number } | { readonly signalled: number };
 
 export type SpawnOptions = {
   readonly doorbellFd?: number;
+  /** The number that the stub believes its doorbell to have; absent: the right one. */
+  readonly imageDoorbellFd?: number;
   /** Makes the stub's end of the socket non-blocking. */
   readonly nonBlocking?: boolean;
 };
@@ -214,7 +216,7 @@ export function spawnStub(architecture: Architecture, options: SpawnOptions = {}
   const actions = new Uint8Array(256);
   libc.posix_spawn_file_actions_init(ptr(actions));
   libc.posix_spawn_file_actions_adddup2(ptr(actions), theirs, doorbellFd);
-  const file = stubFile(architecture, doorbellFd);
+  const file = stubFile(architecture, options.imageDoorbellFd ?? doorbellFd);
   const emulator = emulatorOf(architecture);
   const argv = emulator === undefined ? [file] : [emulator, file];
   const strings = argv.map((argument) => Buffer.from(`${argument}\0`));
