@@ -16,24 +16,25 @@ export function publishedVerdicts(ours: Schemas, published: Schemas): string {
 }
 
 /**
- * What differs between two folders of schemas: files and definitions that only one has, and the first document that
- * they disagree about, of the corpus that ours describe and of the one that the published describe.
+ * What differs between two folders of schemas: files and definitions that ours lack, and the documents that the two
+ * disagree about, of the corpus that ours describe and of the one that the published describe.
  */
 export function findDifferences(ours: Schemas, published: Schemas): readonly string[] {
   const known = new Set(definitionNames(ours));
   const lacking = definitionNames(published).filter((name) => !known.has(name));
-  const disagreements = [ours, published].map((source) =>
-    firstDifference(
-      printVerdicts(makeCorpus(source), verdictOf(ours)),
-      printVerdicts(makeCorpus(source), verdictOf(published)),
-    ),
-  );
-  return [...lacking, ...disagreements].filter((difference) => difference !== undefined);
+  const accepts = [ours, published].map(verdictOf);
+  const disagreements = [ours, published]
+    .flatMap((source) => [...makeCorpus(source)])
+    .filter((document) => new Set(accepts.map((accept) => accept(document))).size > 1)
+    .map(({ schema, base, pointer, mutation }) => `${schema} ${base} ${pointer} ${mutation}`);
+  return [...lacking, ...disagreements];
 }
 
 function verdictOf(schemas: Schemas): Verdict {
   const ajv = createAjv({ schemas, standalone: false });
-  return ({ schema, value }) => ajv.validate(schema, value) === true;
+  const names = [...schemas.keys()].filter((name) => name.endsWith("-schema.json"));
+  const validators = new Map(names.map((name) => [name, ajv.getSchema(name)]));
+  return ({ schema, value }) => validators.get(schema)?.(value) === true;
 }
 
 function definitionNames(schemas: Schemas): readonly string[] {

@@ -44,7 +44,7 @@ export function compileSchemas(root: string): void {
 }
 
 /** The validators as an ES module without imports. */
-function compileCode(schemas: ReadonlyMap<string, SchemaDocument>): string {
+export function compileCode(schemas: ReadonlyMap<string, SchemaDocument>): string {
   const ajv = createAjv({ schemas, standalone: true });
   const names = Object.fromEntries(validators.map(({ name, schema }) => [name, schema]));
   const code = standaloneCode(ajv, names);

@@ -1,6 +1,6 @@
 // Documents to try schemas on, made from a seed: valid ones, and each of them with one thing changed; not their verdicts.
 
-import type { SchemaDocument } from "./read-schemas.ts";
+import { isSchemaDocument, type SchemaDocument } from "./read-schemas.ts";
 
 /** A document of the corpus and how it came about. */
 export type CorpusDocument = {
@@ -279,8 +279,8 @@ function replaceAt(
 }
 
 function asSchema(value: unknown): SchemaDocument {
-  if (typeof value !== "object" || value === null) throw new Error("an object is missing");
-  return Object.fromEntries(Object.entries(value));
+  if (!isSchemaDocument(value)) throw new Error("an object is missing");
+  return value;
 }
 
 function asList(value: unknown): readonly unknown[] {

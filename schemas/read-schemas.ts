@@ -18,7 +18,8 @@ function readSchema(path: string): SchemaDocument {
   return value;
 }
 
-function isSchemaDocument(value: unknown): value is SchemaDocument {
+/** Whether a value is an object, as schemas and the maps within them are. */
+export function isSchemaDocument(value: unknown): value is SchemaDocument {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
