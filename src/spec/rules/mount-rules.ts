@@ -3,7 +3,7 @@
 import { hasNamespace } from "../namespaces.ts";
 import type { Mount, Spec } from "../types.ts";
 import { isMapped } from "./namespace-rules.ts";
-import { type Finding, judgeNul, type Rule, type SpecFacts, show } from "./rule.ts";
+import { type Finding, findNuls, judgeNul, type Rule, type SpecFacts, show } from "./rule.ts";
 
 /** Files of /proc that may be covered, because lxcfs and the like emulate them. */
 const coverableProcFiles: ReadonlySet<string> = new Set(
@@ -21,7 +21,10 @@ const coverableProcFiles: ReadonlySet<string> = new Set(
   ].map((name) => `/proc/${name}`),
 );
 
-type Judge = (mount: Mount, spec: Spec, facts: SpecFacts) => Iterable<Finding>;
+/** What is wrong with one mount; a list and no generator, because there can be thousands of mounts. */
+type Judge = (mount: Mount, spec: Spec, facts: SpecFacts) => readonly Finding[];
+
+const nothing: readonly Finding[] = [];
 
 export const mountRules: readonly Rule<Spec>[] = [
   mountRule("config.md#mounts", findNulsInMount),
@@ -38,6 +41,7 @@ export function isBindMount({ type, options = [] }: Mount): boolean {
 
 /** A destination without `.`, `..` and doubled slashes, seen from the container's root; symlinks are not known here. */
 export function cleanDestination(destination: string): string {
+  if (/^\/(?!\.)(?!.*\/[./])(?!.*\/$)/s.test(destination)) return destination;
   const parts: string[] = [];
   for (const part of destination.split("/")) {
     if (part === "..") parts.pop();
@@ -51,7 +55,8 @@ function mountRule(section: string, judge: Judge): Rule<Spec> {
     section,
     pointer: "/mounts",
     *find(spec, facts) {
-      for (const [index, mount] of (spec.mounts ?? []).entries()) {
+      const mounts = spec.mounts ?? [];
+      for (const [index, mount] of mounts.entries()) {
         for (const { at, message } of judge(mount, spec, facts)) {
           yield { at: `/${index}${at}`, message };
         }
@@ -60,79 +65,66 @@ function mountRule(section: string, judge: Judge): Rule<Spec> {
   };
 }
 
-function* findNulsInMount(mount: Mount): Generator<Finding> {
-  const texts: [string, string | undefined][] = [
-    ["/destination", mount.destination],
-    ["/source", mount.source],
-    ["/type", mount.type],
-    ...(mount.options ?? []).map((option, index): [string, string] => [
-      `/options/${index}`,
-      option,
-    ]),
-  ];
-  for (const [at, text] of texts) {
+function findNulsInMount({ destination, source, type, options = [] }: Mount): readonly Finding[] {
+  const findings: Finding[] = [];
+  for (const [property, text] of Object.entries({ destination, source, type })) {
     const message = judgeNul(text);
-    if (message !== undefined) yield { at, message };
+    if (message !== undefined) findings.push({ at: `/${property}`, message });
   }
+  for (const { at, message } of findNuls(options)) findings.push({ at: `/options${at}`, message });
+  return findings;
 }
 
-function* findDestination(mount: Mount): Generator<Finding> {
+function findDestination(mount: Mount): readonly Finding[] {
   const destination = cleanDestination(mount.destination);
-  const at = "/destination";
-  if (destination === "/") {
-    yield { at, message: `must not be the root, got ${show(mount.destination)}` };
-  }
+  const refuse = (message: string) => [{ at: "/destination", message }];
+  if (destination === "/") return refuse(`must not be the root, got ${show(mount.destination)}`);
   if (destination === "/proc" && mount.type !== "proc" && !isBindMount(mount)) {
-    yield {
-      at,
-      message: `${show(destination)} cannot be mounted because it is not of type proc`,
-    };
+    return refuse(`${show(destination)} cannot be mounted because it is not of type proc`);
   }
   if (destination.startsWith("/proc/") && !coverableProcFiles.has(destination)) {
-    yield { at, message: `${show(destination)} cannot be mounted because it is inside /proc` };
+    return refuse(`${show(destination)} cannot be mounted because it is inside /proc`);
   }
+  return nothing;
 }
 
-function* findBindSource(mount: Mount): Generator<Finding> {
-  const remount = mount.options?.includes("remount") === true;
-  if (isBindMount(mount) && !remount && (mount.source ?? "") === "") {
-    yield { at: "", message: "is a bind mount without a source" };
-  }
+function findBindSource(mount: Mount): readonly Finding[] {
+  const { source = "", options = [] } = mount;
+  const lacks = source === "" && isBindMount(mount) && !options.includes("remount");
+  return lacks ? [{ at: "", message: "is a bind mount without a source" }] : nothing;
 }
 
 /** Spec: config.md#posix-platform-mounts (idmapped mounts have both maps, and are bind mounts). */
-function* findIdmap(mount: Mount, spec: Spec, { rootless = false }: SpecFacts): Generator<Finding> {
-  const uids = mount.uidMappings ?? [];
-  const gids = mount.gidMappings ?? [];
-  const options = mount.options ?? [];
-  const byOption = options.includes("idmap") || options.includes("ridmap");
-  if (uids.length === 0 && gids.length === 0 && !byOption) return;
-  if (rootless) yield { at: "", message: "idmapped mounts are not possible without root" };
+function findIdmap(mount: Mount, spec: Spec, { rootless = false }: SpecFacts): readonly Finding[] {
+  const { options = [], uidMappings = [], gidMappings = [] } = mount;
+  const mapped = uidMappings.length > 0 || gidMappings.length > 0;
+  if (!mapped && !options.includes("idmap") && !options.includes("ridmap")) return nothing;
+  const findings: Finding[] = [];
+  if (rootless) findings.push({ at: "", message: "cannot be idmapped in a rootless container" });
   if (!isBindMount(mount)) {
-    yield { at: "", message: `gid/uid mappings are only possible on bind mounts` };
+    findings.push({ at: "", message: "gid/uid mappings are only possible on bind mounts" });
   }
-  if ((uids.length === 0) !== (gids.length === 0)) {
-    yield { at: "", message: "must have both uidMappings and gidMappings" };
+  if (mapped && (uidMappings.length === 0 || gidMappings.length === 0)) {
+    findings.push({ at: "", message: "must have both uidMappings and gidMappings" });
   }
-  if (uids.length === 0 && gids.length === 0 && !hasNamespace(spec, "user")) {
-    yield { at: "/options", message: "idmap without mappings needs a user namespace" };
+  if (!mapped && !hasNamespace(spec, "user")) {
+    findings.push({ at: "/options", message: "idmap without mappings needs a user namespace" });
   }
+  return findings;
 }
 
 /** Without root, an owner named in a mount's data must have an id behind it. */
-function* findRootlessOwner(
-  mount: Mount,
+function findRootlessOwner(
+  { options = [] }: Mount,
   { linux }: Spec,
   { rootless = false }: SpecFacts,
-): Generator<Finding> {
-  if (!rootless) return;
-  for (const [index, option] of (mount.options ?? []).entries()) {
+): readonly Finding[] {
+  if (!rootless) return nothing;
+  return options.flatMap((option, index) => {
     const [, kind, id] = /^(uid|gid)=(\d+)$/.exec(option) ?? [];
-    if (kind === undefined) continue;
     const mappings = (kind === "uid" ? linux?.uidMappings : linux?.gidMappings) ?? [];
-    if (mappings.length > 0 && !isMapped(mappings, Number(id))) {
-      const message = `cannot specify ${option} in a rootless container: ${id} is not mapped`;
-      yield { at: `/options/${index}`, message };
-    }
-  }
+    if (kind === undefined || mappings.length === 0 || isMapped(mappings, Number(id))) return [];
+    const message = `cannot specify ${option} in a rootless container: ${id} is not mapped`;
+    return [{ at: `/options/${index}`, message }];
+  });
 }

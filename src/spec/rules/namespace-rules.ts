@@ -11,7 +11,6 @@ import {
   judgeNul,
   type Rule,
   type SpecFacts,
-  show,
 } from "./rule.ts";
 
 /** Lines that /proc/PID/uid_map takes, user_namespaces(7). */
@@ -186,8 +185,10 @@ function* findUnmappedUser(spec: Spec): Generator<Finding> {
   yield* findWhen(uids.length > 0 && !isMapped(uids, uid), `${uid} is not mapped`, "/uid");
   if (gids.length === 0) return;
   yield* findWhen(!isMapped(gids, gid), `${gid} is not mapped`, "/gid");
-  for (const { at } of findEach(additionalGids, (id) => (isMapped(gids, id) ? undefined : ""))) {
-    yield { at: `/additionalGids${at}`, message: `${show(additionalGids)} has an unmapped id` };
+  for (const { at, message } of findEach(additionalGids, (id) =>
+    isMapped(gids, id) ? undefined : `${id} is not mapped`,
+  )) {
+    yield { at: `/additionalGids${at}`, message };
   }
 }
 

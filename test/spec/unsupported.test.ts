@@ -1,0 +1,193 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  findUnsupported,
+  findUnsupportedProcess,
+  findUnsupportedResources,
+  refuseUnsupported,
+} from "../../src/spec/unsupported.ts";
+import { validateConfig } from "../../src/spec/validate.ts";
+import { catchFault } from "./catch-fault.ts";
+import { makeConfig, withNamespaces } from "./config-builder.ts";
+
+const test = suite("spec/unsupported");
+
+const bind = { destination: "/a", type: "bind", source: "/b" };
+const map = [{ containerID: 0, hostID: 0, size: 1 }];
+const hook = { path: "/bin/true" };
+const throttle = { major: 8, minor: 0, rate: 1 };
+
+/** What is asked for, its place, and a config that asks for it. */
+const requests: readonly (readonly [string, string, unknown])[] = [
+  ["process.terminal", "/process/terminal", makeConfig({ process: { terminal: true } })],
+  [
+    "process.apparmorProfile",
+    "/process/apparmorProfile",
+    makeConfig({ process: { apparmorProfile: "unconfined" } }),
+  ],
+  ["process.selinuxLabel", "/process/selinuxLabel", makeConfig({ process: { selinuxLabel: "l" } })],
+  [
+    "process.scheduler",
+    "/process/scheduler",
+    makeConfig({ process: { scheduler: { policy: "SCHED_OTHER" } } }),
+  ],
+  [
+    "process.ioPriority",
+    "/process/ioPriority",
+    makeConfig({ process: { ioPriority: { class: "IOPRIO_CLASS_IDLE" } } }),
+  ],
+  [
+    "process.execCPUAffinity",
+    "/process/execCPUAffinity",
+    makeConfig({ process: { execCPUAffinity: { final: "0" } } }),
+  ],
+  ...[
+    "prestart",
+    "createRuntime",
+    "createContainer",
+    "startContainer",
+    "poststart",
+    "poststop",
+  ].map(
+    (point) =>
+      [`hooks.${point}`, `/hooks/${point}`, makeConfig({ hooks: { [point]: [hook] } })] as const,
+  ),
+  ...["idmap", "ridmap", "tmpcopyup"].map(
+    (option) =>
+      [
+        `mount option ${option}`,
+        "/mounts/1/options/1",
+        makeConfig({
+          mounts: [bind, { ...bind, options: ["bind", option] }],
+          linux: { ...withNamespaces({ type: "user" }), uidMappings: map, gidMappings: map },
+        }),
+      ] as const,
+  ),
+  ["linux.mountLabel", "/linux/mountLabel", makeConfig({ linux: { mountLabel: "l" } })],
+  [
+    "linux.seccomp",
+    "/linux/seccomp",
+    makeConfig({ linux: { seccomp: { defaultAction: "SCMP_ACT_ALLOW" } } }),
+  ],
+  [
+    "linux.personality",
+    "/linux/personality",
+    makeConfig({ linux: { personality: { domain: "LINUX32" } } }),
+  ],
+  [
+    "linux.memoryPolicy",
+    "/linux/memoryPolicy",
+    makeConfig({ linux: { memoryPolicy: { mode: "MPOL_LOCAL" } } }),
+  ],
+  ["linux.intelRdt", "/linux/intelRdt", makeConfig({ linux: { intelRdt: { closID: "a" } } })],
+  ["linux.netDevices", "/linux/netDevices", makeConfig({ linux: { netDevices: { eth0: {} } } })],
+  [
+    "time namespace",
+    "/linux/namespaces/5",
+    makeConfig({ linux: withNamespaces({ type: "time" }) }),
+  ],
+  [
+    "linux.resources.rdma",
+    "/linux/resources/rdma",
+    makeConfig({ linux: { resources: { rdma: { mlx5: {} } } } }),
+  ],
+  [
+    "linux.resources.network",
+    "/linux/resources/network",
+    makeConfig({ linux: { resources: { network: { classID: 1 } } } }),
+  ],
+  [
+    "linux.resources.hugepageLimits",
+    "/linux/resources/hugepageLimits",
+    makeConfig({ linux: { resources: { hugepageLimits: [{ pageSize: "2MB", limit: 0 }] } } }),
+  ],
+  [
+    "linux.resources.blockIO",
+    "/linux/resources/blockIO",
+    makeConfig({ linux: { resources: { blockIO: { throttleReadBpsDevice: [throttle] } } } }),
+  ],
+];
+
+for (const [what, pointer, config] of requests) {
+  test(`findUnsupported() names ${what}`, () => {
+    assert.equal(findUnsupported(validateConfig(config)), [{ what, pointer }]);
+  });
+}
+
+test("findUnsupported() names both maps of a mount", () => {
+  const mounts = [bind, { ...bind, uidMappings: map, gidMappings: map }];
+  assert.equal(findUnsupported(validateConfig(makeConfig({ mounts }))), [
+    { what: "mounts[].uidMappings", pointer: "/mounts/1/uidMappings" },
+    { what: "mounts[].gidMappings", pointer: "/mounts/1/gidMappings" },
+  ]);
+});
+
+test("findUnsupported() names time offsets beside their namespace", () => {
+  const linux = { ...withNamespaces({ type: "time" }), timeOffsets: { boottime: { secs: 1 } } };
+  assert.equal(findUnsupported(validateConfig(makeConfig({ linux }))), [
+    { what: "linux.timeOffsets", pointer: "/linux/timeOffsets" },
+    { what: "time namespace", pointer: "/linux/namespaces/5" },
+  ]);
+});
+
+test("findUnsupported() lets values pass that ask for nothing", () => {
+  const config = makeConfig({
+    process: {
+      terminal: false,
+      apparmorProfile: "",
+      selinuxLabel: "",
+      execCPUAffinity: { initial: "" },
+    },
+    hooks: { prestart: [], poststop: [] },
+    mounts: [{ ...bind, uidMappings: [], gidMappings: [] }],
+    linux: {
+      mountLabel: "",
+      intelRdt: {},
+      netDevices: {},
+      timeOffsets: {},
+      resources: {
+        rdma: {},
+        network: { classID: 0, priorities: [] },
+        hugepageLimits: [],
+        blockIO: { weight: 0, weightDevice: [] },
+      },
+    },
+  });
+  assert.equal(findUnsupported(validateConfig(config)), []);
+});
+
+test("findUnsupported() has nothing to say about what this version does", () => {
+  const resources = {
+    memory: { limit: 1 },
+    cpu: { shares: 2, cpus: "0" },
+    pids: { limit: 1 },
+    devices: [{ allow: false }],
+    unified: { "memory.high": "1" },
+  };
+  assert.equal(findUnsupported(validateConfig(makeConfig({ linux: { resources } }))), []);
+});
+
+test("documents that stand alone have pointers from their own root", () => {
+  assert.equal(findUnsupportedProcess({ cwd: "/", terminal: true }), [
+    { what: "process.terminal", pointer: "/terminal" },
+  ]);
+  assert.equal(findUnsupportedResources({ blockIO: { weight: 10 } }), [
+    { what: "linux.resources.blockIO", pointer: "/blockIO" },
+  ]);
+});
+
+test("refuseUnsupported() raises one fault that names all", () => {
+  const config = makeConfig({ process: { terminal: true }, hooks: { poststop: [hook] } });
+  const error = catchFault(() => refuseUnsupported(findUnsupported(validateConfig(config))));
+  assert.equal(error?.fault, {
+    kind: "unsupported",
+    pointer: "/process/terminal",
+    what: "process.terminal, hooks.poststop",
+  });
+  assert.is(
+    catchFault(() => refuseUnsupported([])),
+    undefined,
+  );
+});
+
+test.run();
