@@ -1,0 +1,154 @@
+// Decides where a container's cgroup is and what is written into it: data for host/cgroups/, for the cgroupfs driver.
+//
+//   CgroupHost, id, cgroupsPath, resources --> planCgroup --> CgroupPlan
+//     makeCgroup     plan.hierarchies (directories), plan.beforeJoin (v1: what must stand before a process comes)
+//     joinCgroup     plan.paths
+//     applyResources plan.steps, in order
+//     state.json     plan.paths, as `cgroup_paths`; delete, kill, pause and events need no more than that
+
+import type { ErrnoName } from "../abi/errno.ts";
+import { raise } from "../base/fault.ts";
+import type { LinuxResources } from "../spec/resources.ts";
+import { type CgroupHierarchy, type CgroupHost, joinPath } from "./cgroup-host.ts";
+import { planResourcesV1 } from "./cgroup-v1.ts";
+import { planResourcesV2 } from "./cgroup-v2.ts";
+import type { BpfInstruction } from "./device-filter.ts";
+
+/** Controller to absolute directory, as in runc's state.json; "" is v2, and `name=systemd` a hierarchy without controllers. */
+export type CgroupPaths = Readonly<Record<string, string>>;
+
+/** One write(2) into a file of the cgroup. */
+export type CgroupWrite = {
+  readonly kind: "write";
+  /** The key in `CgroupPaths`. */
+  readonly controller: string;
+  readonly file: string;
+  readonly value: string;
+  /** What asked for it, below `linux.resources`: `memory.limit`. */
+  readonly property: string;
+  /** Refusals that are no failure, with the reason. */
+  readonly tolerated?: { readonly [errno in ErrnoName]?: string };
+  /** Written only if an earlier write of the same file was refused and that was tolerated. */
+  readonly again?: true;
+};
+
+export type CgroupStep =
+  | CgroupWrite
+  /** Refuses a memory limit that is below what the group uses already. */
+  | {
+      readonly kind: "check-usage";
+      readonly controller: string;
+      /** Bytes; 0 where there is no limit to check. */
+      readonly limit: bigint;
+      readonly limitWithSwap: bigint;
+    }
+  /** Attaches a program of the type BPF_PROG_TYPE_CGROUP_DEVICE. */
+  | {
+      readonly kind: "device-program";
+      readonly controller: string;
+      readonly program: readonly BpfInstruction[];
+    };
+
+/** What of the resources cannot be done here and is left out, as runc leaves it out. */
+export type IgnoredResource = { readonly property: string; readonly because: string };
+
+/** Resources as steps; which version's files they are for is the caller's knowledge. */
+export type ResourcePlan = {
+  readonly beforeJoin: readonly CgroupWrite[];
+  readonly steps: readonly CgroupStep[];
+  readonly ignored: readonly IgnoredResource[];
+};
+
+/** One directory to make: co-mounted controllers share it. */
+export type PlannedHierarchy = {
+  readonly controllers: readonly string[];
+  readonly mountPoint: string;
+  readonly path: string;
+};
+
+export type CgroupPlan = ResourcePlan & {
+  readonly version: "v1" | "v2";
+  readonly paths: CgroupPaths;
+  readonly hierarchies: readonly PlannedHierarchy[];
+  /** v2: what to enable on the way down; empty on v1. */
+  readonly controllers: readonly string[];
+};
+
+export type CgroupRequest = {
+  readonly id: string;
+  readonly cgroupsPath?: string | undefined;
+  readonly resources?: LinuxResources | undefined;
+};
+
+/** The order in which runc makes and joins v1 hierarchies; others (perf tools' own, say) are left alone as there. */
+const v1Order: readonly string[] = [
+  ...["cpuset", "devices", "memory", "cpu", "cpuacct", "pids", "blkio", "hugetlb", "net_cls"],
+  ...["net_prio", "perf_event", "freezer", "rdma", "name=systemd", "misc", ""],
+];
+
+/**
+ * Plans the cgroup of a container.
+ *
+ * @throws `refused` for resources that cannot be meant; `host` when the host lacks a controller that they need
+ */
+export function planCgroup(request: CgroupRequest, host: CgroupHost): CgroupPlan {
+  const { resources = {} } = request;
+  if (host.version === "v2") {
+    const { mountPoint, ownPath } = host.hierarchy;
+    const parent = ownPath.slice(0, ownPath.lastIndexOf("/"));
+    // The runtime's own cgroup has a process, the runtime: v2 lets it have no children with controllers.
+    const base = ownPath === mountPoint ? mountPoint : parent;
+    const path = placeCgroup(request, { mountPoint, base });
+    return {
+      version: "v2",
+      paths: { "": path },
+      hierarchies: [{ controllers: [""], mountPoint, path }],
+      controllers: host.controllers,
+      ...planResourcesV2(resources),
+    };
+  }
+  const hierarchies = host.hierarchies
+    .map(({ controllers, mountPoint, ownPath }) => ({
+      controllers: controllers.filter((controller) => v1Order.includes(controller)),
+      mountPoint,
+      path: placeCgroup(request, { mountPoint, base: ownPath }),
+    }))
+    .filter(({ controllers }) => controllers.length > 0)
+    .sort((one, other) => rank(one) - rank(other));
+  const paths = Object.fromEntries(
+    hierarchies.flatMap(({ controllers, path }) =>
+      controllers.map((controller) => [controller, path] as const),
+    ),
+  );
+  const planned = planResourcesV1(resources);
+  for (const step of [...planned.beforeJoin, ...planned.steps]) requireController(step, paths);
+  return { version: "v1", paths, hierarchies, controllers: [], ...planned };
+}
+
+function rank({ controllers }: Pick<CgroupHierarchy, "controllers">): number {
+  return Math.min(...controllers.map((controller) => v1Order.indexOf(controller)));
+}
+
+/**
+ * Gives the directory in one hierarchy. No path leaves the mount point: `..` stops there.
+ * A `slice:prefix:name` meant for systemd is a relative path like any other, as with runc's cgroupfs driver.
+ *
+ * Spec: config-linux.md#cgroups-path MUST take an absolute path to be relative to the cgroups mount point.
+ * Spec: config-linux.md#cgroups-path MUST consistently attach to the same place given the same value.
+ */
+function placeCgroup(
+  { id, cgroupsPath }: CgroupRequest,
+  { mountPoint, base }: { readonly mountPoint: string; readonly base: string },
+): string {
+  const inner = cgroupsPath === undefined || cgroupsPath === "" ? id : cgroupsPath;
+  return joinPath(inner.startsWith("/") ? mountPoint : base, inner);
+}
+
+/** Spec: config-linux.md#control-groups: a limit that cannot be kept is an error. */
+function requireController(step: CgroupStep, paths: CgroupPaths): void {
+  if (step.kind !== "write" || paths[step.controller] !== undefined) return;
+  raise({
+    kind: "host",
+    message: `cannot set ${step.property}: this host has no cgroup hierarchy with the ${step.controller} controller`,
+  });
+}

@@ -1,0 +1,215 @@
+// What the device rules of a config mean together, and the texts that say it to a v1 devices cgroup; not the eBPF program
+// that says it on v2 (device-filter.ts).
+//
+// Meaning: each of r, w and m of a device is decided by the last rule in the list that matches the device and names it;
+// what no rule decides is denied. An access is allowed when each of its parts is.
+
+import { raise } from "../base/fault.ts";
+import type { DeviceRule } from "../spec/resources.ts";
+
+/** Bits of an access, as the kernel numbers them in `bpf_cgroup_dev_ctx`. */
+export const deviceAccess = { m: 1, r: 2, w: 4 } as const;
+const allAccess = 7;
+
+/** A rule with nothing left open; an absent type, major or minor stands for all. */
+export type DeviceMatch = {
+  readonly allow: boolean;
+  readonly type?: "b" | "c";
+  readonly major?: number;
+  readonly minor?: number;
+  /** Bits of `deviceAccess`. */
+  readonly access: number;
+};
+
+export type DevicePolicy = {
+  /** What happens to an access that no rule decides. */
+  readonly allowByDefault: boolean;
+  /** In the order of the config: later ones win. None of them can be left out. */
+  readonly rules: readonly DeviceMatch[];
+};
+
+/** Appended to the rules of every config, as runc does: without these nodes hardly any program works. */
+const builtInRules: readonly DeviceMatch[] = [
+  // Making a node is harmless: using it is what a rule must allow.
+  { allow: true, access: deviceAccess.m },
+  ...[3, 5, 7, 8, 9].map(
+    (minor) => ({ allow: true, type: "c", major: 1, minor, access: allAccess }) as const,
+  ),
+  { allow: true, type: "c", major: 5, minor: 0, access: allAccess },
+  { allow: true, type: "c", major: 136, access: allAccess },
+  { allow: true, type: "c", major: 5, minor: 2, access: allAccess },
+  // tun: runc dropped it once and put it back because VPN containers broke.
+  { allow: true, type: "c", major: 10, minor: 200, access: allAccess },
+];
+
+/**
+ * Settles what `linux.resources.devices` and the built-in rules mean together, in the fewest rules.
+ *
+ * Spec: config-linux.md#allowed-device-list MUST apply entries in the listed order.
+ */
+export function settleDevicePolicy(rules: readonly DeviceRule[]): DevicePolicy {
+  const matches = [...rules.map(parseRule), ...builtInRules];
+  // A rule for everything makes those before it void; as with runc, everything is denied until a rule says otherwise.
+  const reset = matches.findLastIndex((rule) => covers(rule, { allow: true, access: allAccess }));
+  const allowByDefault = matches[reset]?.allow ?? false;
+  const kept: DeviceMatch[] = [];
+  for (const rule of matches.slice(reset + 1)) {
+    if (changesNothing(rule, kept, allowByDefault)) continue;
+    for (let index = kept.length - 1; index >= 0; index -= 1) {
+      const earlier = kept[index];
+      if (earlier !== undefined && covers(rule, earlier)) kept.splice(index, 1);
+    }
+    mergeOrPush(kept, rule);
+  }
+  return { allowByDefault, rules: kept };
+}
+
+function parseRule(rule: DeviceRule): DeviceMatch {
+  const { type, major = -1, minor = -1, access = "" } = rule;
+  let bits = 0;
+  if (access.includes("m")) bits |= deviceAccess.m;
+  if (access.includes("r")) bits |= deviceAccess.r;
+  if (access.includes("w")) bits |= deviceAccess.w;
+  return {
+    allow: rule.allow,
+    ...(type === "b" || type === "c" ? { type } : {}),
+    // runc's wildcard is -1, which is what engines write.
+    ...(major < 0 ? {} : { major }),
+    ...(minor < 0 ? {} : { minor }),
+    access: bits === 0 ? allAccess : bits,
+  };
+}
+
+/** Whether everything up to here already gives what the rule says. */
+function changesNothing(
+  rule: DeviceMatch,
+  before: readonly DeviceMatch[],
+  allowByDefault: boolean,
+): boolean {
+  for (const earlier of before.toReversed()) {
+    if (earlier.allow === rule.allow && covers(earlier, rule)) return true;
+    if (earlier.allow !== rule.allow && overlap(earlier, rule)) return false;
+  }
+  return rule.allow === allowByDefault;
+}
+
+/** Adds the rule to the last one if that is the same but for the access. */
+function mergeOrPush(kept: DeviceMatch[], rule: DeviceMatch): void {
+  // Rules of one verdict may change places, so any rule after the last one of the other verdict will do.
+  const other = kept.findLastIndex((earlier) => earlier.allow !== rule.allow);
+  const twin = kept.findIndex(
+    (earlier, index) =>
+      index > other &&
+      earlier.type === rule.type &&
+      earlier.major === rule.major &&
+      earlier.minor === rule.minor,
+  );
+  const merged = kept[twin];
+  if (merged === undefined) kept.push(rule);
+  else kept[twin] = { ...merged, access: merged.access | rule.access };
+}
+
+/** Whether `wide` matches all devices of `narrow` and names all of its accesses. */
+function covers(wide: DeviceMatch, narrow: DeviceMatch): boolean {
+  return coversDevices(wide, narrow) && (narrow.access & ~wide.access) === 0;
+}
+
+function coversDevices(wide: DeviceMatch, narrow: DeviceMatch): boolean {
+  const within = (outer: unknown, inner: unknown) => outer === undefined || outer === inner;
+  return (
+    within(wide.type, narrow.type) &&
+    within(wide.major, narrow.major) &&
+    within(wide.minor, narrow.minor)
+  );
+}
+
+/** Whether some access to some device is named by both. */
+function overlap(one: DeviceMatch, other: DeviceMatch): boolean {
+  const meet = (a: unknown, b: unknown) => a === undefined || b === undefined || a === b;
+  return (
+    (one.access & other.access) !== 0 &&
+    meet(one.type, other.type) &&
+    meet(one.major, other.major) &&
+    meet(one.minor, other.minor)
+  );
+}
+
+/** A line for devices.allow or devices.deny. */
+export type DeviceLine = {
+  readonly file: "devices.allow" | "devices.deny";
+  readonly value: string;
+};
+
+/**
+ * Says a policy to a v1 devices cgroup in the fewest lines: the default, which clears the group, then its exceptions.
+ *
+ * @throws `refused` for a policy with a hole in a wildcard rule, which v1 takes without a word and does not keep
+ */
+export function wordDevicePolicy(policy: DevicePolicy): DeviceLine[] {
+  const [sameAsDefault, exceptionFile] = policy.allowByDefault
+    ? (["devices.allow", "devices.deny"] as const)
+    : (["devices.deny", "devices.allow"] as const);
+  const exceptions = listExceptions(policy);
+  return [
+    { file: sameAsDefault, value: "a" },
+    ...exceptions.map((exception) => ({ file: exceptionFile, value: wordMatch(exception) })),
+  ];
+}
+
+/** The kernel keeps a default and a list of exceptions from it, and wants one exception to cover all of an access. */
+function listExceptions(policy: DevicePolicy): DeviceMatch[] {
+  let exceptions: DeviceMatch[] = [];
+  for (const rule of policy.rules.flatMap(splitByType)) {
+    if (rule.allow !== policy.allowByDefault) {
+      exceptions.push(rule);
+      continue;
+    }
+    exceptions = exceptions.flatMap((exception) => takeAway(rule, exception));
+  }
+  return exceptions
+    .map((exception) => {
+      const wider = exceptions.filter((other) => coversDevices(other, exception));
+      return { ...exception, access: wider.reduce((bits, { access }) => bits | access, 0) };
+    })
+    .filter(
+      (exception, index, all) =>
+        !all.some(
+          (other, at) =>
+            at !== index && covers(other, exception) && !(covers(exception, other) && at > index),
+        ),
+    );
+}
+
+/** What is left of an exception under a later rule that goes back to the default. */
+function takeAway(rule: DeviceMatch, exception: DeviceMatch): DeviceMatch[] {
+  if (!overlap(rule, exception)) return [exception];
+  if (!coversDevices(rule, exception)) {
+    raise({
+      kind: "refused",
+      message:
+        `requested rule [${wordMatch(rule)}] not supported by devices cgroupv1 ` +
+        `(cannot punch hole in existing wildcard rule [${wordMatch(exception)}])`,
+    });
+  }
+  const access = exception.access & ~rule.access;
+  return access === 0 ? [] : [{ ...exception, access }];
+}
+
+/** To the kernel's `a` everything after it is noise: it would open or close all devices. */
+function splitByType(rule: DeviceMatch): DeviceMatch[] {
+  if (rule.type !== undefined) return [rule];
+  return [
+    { ...rule, type: "b" },
+    { ...rule, type: "c" },
+  ];
+}
+
+/** Words a rule as devices.allow wants it: `c 1:* rw`. */
+export function wordMatch({ type, major, minor, access }: DeviceMatch): string {
+  const letters = [
+    access & deviceAccess.r ? "r" : "",
+    access & deviceAccess.w ? "w" : "",
+    access & deviceAccess.m ? "m" : "",
+  ];
+  return `${type ?? "a"} ${major ?? "*"}:${minor ?? "*"} ${letters.join("")}`;
+}
