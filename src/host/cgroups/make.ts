@@ -1,0 +1,200 @@
+// Makes the cgroup of a container and puts processes into it; what is written into it later is apply.ts.
+//
+//   makeCgroup(plan: CgroupPlan): readonly string[]           directories made, for the record and for removeCgroup
+//   joinCgroup(paths: CgroupPaths, pid: number): void
+
+import { errnos } from "../../abi/errno.ts";
+import { AT_FDCWD } from "../../abi/file.ts";
+import { raise } from "../../base/fault.ts";
+import { execute, raiseErrno } from "../../ffi/execute.ts";
+import type { CgroupPaths, CgroupPlan, PlannedHierarchy } from "../../plan/cgroup.ts";
+import { mkdirat } from "../../syscall/files.ts";
+import { nanosleep } from "../../syscall/processes.ts";
+import { tryRemoveDirectory, tryWrite } from "../files.ts";
+import { applyWrites } from "./apply.ts";
+import { raiseWrite, readCgroupFile } from "./cgroup-file.ts";
+import { isStopped } from "./freezer.ts";
+import { listProcesses } from "./processes.ts";
+
+const doing = "creating the container's cgroup";
+const directoryMode = 0o755;
+
+/**
+ * Makes the directories of the plan and writes what must stand before a process joins. On failure, those that it has
+ * made are gone again. Run by the runtime.
+ *
+ * Directories between the mount point and the container's own stay when the container is deleted, as with runc.
+ *
+ * @returns the container's own directories that did not exist before: the only ones that may be removed later
+ * @throws `status` when a directory exists with processes in it, or is frozen; `syscall`
+ */
+export function makeCgroup(plan: CgroupPlan): readonly string[] {
+  const made: string[] = [];
+  try {
+    const existed: PlannedHierarchy[] = [];
+    for (const hierarchy of plan.hierarchies) {
+      if (plan.version === "v2") enableControllers(hierarchy, plan.controllers, made);
+      const isNew = makeDirectory(hierarchy.path, made);
+      if (!isNew) existed.push(hierarchy);
+      if (hierarchy.controllers.includes("cpuset")) fillCpuset(hierarchy, isNew);
+      if (plan.version === "v2") settleThreading([...new Set([...made, hierarchy.path])], plan);
+    }
+    refuseUsed(plan, existed);
+    applyWrites(plan.beforeJoin, plan.paths);
+    return made.filter((directory) => plan.hierarchies.some(({ path }) => path === directory));
+  } catch (error) {
+    for (const directory of made.reverse()) tryRemoveDirectory(directory);
+    throw error;
+  }
+}
+
+/** Makes a directory and its missing parents, and appends what it has made, outermost first. */
+function makeDirectory(path: string, made: string[]): boolean {
+  // Another container's end may remove a parent that was just found: then it is made again.
+  for (let tries = 0; ; tries += 1) {
+    const call = mkdirat(AT_FDCWD, path, directoryMode);
+    const result = execute(call);
+    if (result === 0) {
+      made.push(path);
+      return true;
+    }
+    if (result === -errnos.EEXIST) return false;
+    const parent = parentOf(path);
+    if (result !== -errnos.ENOENT || parent === "" || tries === 3) raiseErrno(call, doing, result);
+    makeDirectory(parent, made);
+  }
+}
+
+/**
+ * Gives a v1 cpuset CPUs and memory nodes, which it needs before a process can join: its parents' values, from the
+ * first one that has any, are copied down. What is there stays.
+ */
+function fillCpuset(hierarchy: PlannedHierarchy, isNew: boolean): void {
+  for (const file of ["cpuset.cpus", "cpuset.mems"]) {
+    fillCpusetFile(hierarchy.path, { file, isNew, mountPoint: hierarchy.mountPoint });
+  }
+}
+
+function fillCpusetFile(
+  path: string,
+  options: { readonly file: string; readonly isNew: boolean; readonly mountPoint: string },
+): string {
+  const target = `${path}/${options.file}`;
+  const present = options.isNew ? "" : (readCgroupFile(target) ?? "");
+  if (present !== "" || path === options.mountPoint) return present;
+  const value = fillCpusetFile(parentOf(path), { ...options, isNew: false });
+  mustWrite(target, value);
+  return value;
+}
+
+/**
+ * Enables all controllers of the tree for the children of every directory above the container's, as runc does, making
+ * the missing ones. Where an ancestor has them all, so have those above it.
+ *
+ * Spec: config-linux.md#unified MUST ensure that the needed controllers are enabled.
+ */
+function enableControllers(
+  { path, mountPoint }: PlannedHierarchy,
+  controllers: readonly string[],
+  made: string[],
+): void {
+  if (path === mountPoint) return;
+  const parent = parentOf(path);
+  const isEnabled = (directory: string): boolean => {
+    const enabled = (readCgroupFile(`${directory}/cgroup.subtree_control`) ?? "").split(" ");
+    return controllers.every((controller) => enabled.includes(controller));
+  };
+  if (isEnabled(parent)) return;
+  let directory = mountPoint;
+  const inner = path.slice(mountPoint.length + 1).split("/");
+  for (const component of inner) {
+    if (directory !== mountPoint) makeDirectory(directory, made);
+    if (!isEnabled(directory)) enableIn(directory, controllers);
+    directory = `${directory}/${component}`;
+  }
+}
+
+/** Refusals are ignored: whether a controller is missed is known when a limit that needs it is written. */
+function enableIn(directory: string, controllers: readonly string[]): void {
+  const file = `${directory}/cgroup.subtree_control`;
+  const words = controllers.map((controller) => `+${controller}`);
+  if (tryWrite(file, words.join(" ")) >= 0) return;
+  for (const word of words) tryWrite(file, word);
+}
+
+/** Controllers that cannot tell the threads of a process apart: a threaded cgroup does not have them. */
+const domainControllers: readonly string[] = ["memory", "io", "hugetlb", "rdma"];
+
+/**
+ * Below a threaded cgroup, or one that has processes, a new group of v2 can have no processes until it is made threaded.
+ *
+ * @throws `refused` when a limit of the container needs more than a threaded group has
+ */
+function settleThreading(directories: readonly string[], plan: CgroupPlan): void {
+  const needsDomain = plan.steps.some(
+    (step) =>
+      step.kind === "write" &&
+      domainControllers.includes(step.file.slice(0, step.file.indexOf("."))),
+  );
+  for (const directory of directories) {
+    const type = readCgroupFile(`${directory}/cgroup.type`);
+    if (type !== "domain invalid" && type !== "threaded") continue;
+    if (needsDomain) {
+      const state = type === "threaded" ? "in threaded mode" : "in an invalid state";
+      raise({
+        kind: "refused",
+        message: `cannot enter cgroupv2 ${JSON.stringify(directory)} with domain controllers -- it is ${state}`,
+      });
+    }
+    if (type === "domain invalid") mustWrite(`${directory}/cgroup.type`, "threaded");
+  }
+}
+
+/** Refuses a cgroup that another container, or anyone, is using. */
+function refuseUsed(plan: CgroupPlan, existed: readonly PlannedHierarchy[]): void {
+  const pids = new Set(existed.flatMap(({ path }) => listProcesses({ "": path })));
+  if (pids.size > 0) {
+    raise({
+      kind: "status",
+      message: `container's cgroup is not empty: ${pids.size} process(es) found`,
+    });
+  }
+  // A new group below a frozen one is frozen, too: nothing that joins it would ever run.
+  if (isStopped(plan.paths)) {
+    raise({ kind: "status", message: "container's cgroup unexpectedly frozen" });
+  }
+}
+
+const joinTries = 5;
+const joinPauseMs = 30;
+
+/**
+ * Moves a process into every hierarchy: one open, write and close each. Run by the runtime, with the pid as it sees it.
+ *
+ * @throws `syscall` fault
+ */
+export function joinCgroup(paths: CgroupPaths, pid: number): void {
+  for (const path of new Set(Object.values(paths))) {
+    const file = `${path}/cgroup.procs`;
+    let result = tryWrite(file, `${pid}`);
+    // EINVAL: the process is so new that the scheduler does not have it yet. EBUSY: controllers are being moved (v2).
+    for (let tries = 1; isPassing(result) && tries < joinTries; tries += 1) {
+      execute(nanosleep(joinPauseMs));
+      result = tryWrite(file, `${pid}`);
+    }
+    if (result < 0) raiseWrite(file, "joining the container's cgroup", result);
+  }
+}
+
+function isPassing(result: number): boolean {
+  return result === -errnos.EINVAL || result === -errnos.EBUSY;
+}
+
+function mustWrite(path: string, value: string): void {
+  const result = tryWrite(path, value);
+  if (result < 0) raiseWrite(path, doing, result);
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
