@@ -35,7 +35,7 @@ export function elfExecutable(architecture: Architecture, code: readonly number[
       sizeBytes: codeOffset + code.length,
       alignmentBytes: loadAlignmentBytes,
     }),
-    // Without this one the kernel makes the stack executable.
+    // Without this one, whether the stack is executable depends on the kernel and the architecture.
     ...programHeader(PT_GNU_STACK, PF_R | PF_W, { address: 0, sizeBytes: 0, alignmentBytes: 16 }),
   ];
   assert(headers.length === codeOffset, "the code follows the headers");

@@ -94,7 +94,7 @@ export const architectures = allArchitectures.filter((architecture) => {
 
 /** A running stub and our end of its doorbell. Disposing of it kills it. */
 export class Stub implements Disposable {
-  readonly pid: number;
+  pid: number;
   readonly #fd: number;
   #open = true;
   #end: End | undefined;
@@ -102,6 +102,13 @@ export class Stub implements Disposable {
   constructor(pid: number, fd: number) {
     this.pid = pid;
     this.#fd = fd;
+  }
+
+  /** After a clone: goes on with the half that was cloned with CLONE_PARENT, once the other one has left. */
+  becomeChild(pid: number): void {
+    this.wait();
+    this.#end = undefined;
+    this.pid = pid;
   }
 
   /** Sends a batch and waits for its answer. */
@@ -238,7 +245,7 @@ export function spawnStub(architecture: Architecture, options: SpawnOptions = {}
   return new Stub(pid[0] ?? -1, ours);
 }
 
-/** Waits for a child that is not `Stub`'s own, such as the adopted half of a clone. Undefined while it runs. */
+/** Reaps a child; undefined while it runs. */
 function waitFor(pid: number): End | undefined {
   const status = new Int32Array(1);
   const waited = libc.waitpid(pid, ptr(status), WNOHANG);

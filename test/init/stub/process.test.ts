@@ -5,6 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { architecture as hostArchitecture } from "../../../src/abi/architecture.ts";
 import { errnos } from "../../../src/abi/errno.ts";
+import { prctlOptions, signals } from "../../../src/abi/process.ts";
 import { syscallNumbers } from "../../../src/abi/syscall-numbers.ts";
 import { areaAddress } from "../../../src/init/layout.ts";
 import { encodeBatch, quads, type Record, text } from "./batch.ts";
@@ -12,8 +13,9 @@ import { architectures, spawnStub } from "./driver.ts";
 
 const test = suite("init/stub/process");
 
-// Under qemu-user, /proc shows the emulator: its memory, its writable code cache, the descriptors it opened. So only
-// the machine's own architecture is looked at; what the other one maps is decided by the same ELF header.
+// Only the machine's own architecture is looked at in here. Under qemu-user, /proc shows the emulator: its memory, its
+// writable code cache, the descriptors it opened. Nor has it seccomp(2) (ENOSYS) or CLONE_PARENT (EINVAL), which is why
+// test/kernel/stub-pid1.test.ts does without it, too. What the kernel maps is decided by the same ELF header.
 const architecture = hostArchitecture;
 const getpid: Record = { number: syscallNumbers.getpid[architecture] };
 
@@ -116,6 +118,34 @@ test("a stub becomes the program that it executes, and answers when it cannot", 
   assert.equal(stub.run([execve("/nonexistent")]).results, [-errnos.ENOENT]);
   stub.send(encodeBatch([execve("/bin/true")]).bytes);
   assert.equal(stub.wait(), { exited: 0 });
+});
+
+test("a stub that may not exit dies of a trap", () => {
+  using stub = spawnStub(architecture);
+  const [BPF_LD_ABS, BPF_JEQ, BPF_RET] = [0x20, 0x15, 0x06];
+  const [SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW] = [0x0005_0000, 0x7fff_0000];
+  const instruction = (code: number, jump: number, value: number): bigint =>
+    BigInt(code) | (BigInt(jump) << 16n) | (BigInt(value) << 32n);
+  // The data of a batch of two records: header 16, results 16, records 144. A length, a pointer, and the filter.
+  const filter = quads(
+    4,
+    areaAddress + 176 + 16,
+    instruction(BPF_LD_ABS, 0, 0),
+    instruction(BPF_JEQ, 0x0100, syscallNumbers.exit_group[architecture]),
+    instruction(BPF_RET, 0, SECCOMP_RET_ERRNO | errnos.EPERM),
+    instruction(BPF_RET, 0, SECCOMP_RET_ALLOW),
+  );
+  const answer = stub.run([
+    {
+      number: syscallNumbers.prctl[architecture],
+      operands: [prctlOptions.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0],
+    },
+    { number: syscallNumbers.seccomp[architecture], operands: [1, 0, { data: filter }] },
+  ]);
+  assert.equal(answer.results, [0, 0]);
+  stub.close();
+  const trap = architecture === "x86_64" ? signals.SIGILL : signals.SIGTRAP;
+  assert.equal(stub.wait(), { signalled: trap });
 });
 
 test.run();
