@@ -7,10 +7,10 @@ import { namespaceRules } from "./namespace-rules.ts";
 import {
   type Finding,
   findEachMember,
+  findNul,
   findNuls,
   findWhen,
   judgeAbsolute,
-  judgeNul,
   type Rule,
   show,
 } from "./rule.ts";
@@ -36,10 +36,13 @@ export const configRules: readonly Rule<Spec>[] = [
     pointer: "/ociVersion",
     *find({ ociVersion }) {
       const major = semver.exec(ociVersion)?.[1];
-      yield* findWhen(major === undefined, `must be a version like 1.3.0, got ${show(ociVersion)}`);
+      yield* findWhen(
+        major === undefined,
+        () => `must be a version like 1.3.0, got ${show(ociVersion)}`,
+      );
       yield* findWhen(
         major !== undefined && major !== "1",
-        `${show(ociVersion)} is not supported, only versions 1.x are`,
+        () => `${show(ociVersion)} is not supported, only versions 1.x are`,
       );
     },
   },
@@ -47,16 +50,17 @@ export const configRules: readonly Rule<Spec>[] = [
     // Spec: config.md#root (required on Linux).
     section: "config.md#root",
     pointer: "/root",
+    minds: "absence",
     *find({ root }) {
       yield* findWhen(root === undefined, "root property must not be empty");
       yield* findWhen(root?.path === "", "must not be empty", "/path");
-      const message = judgeNul(root?.path);
-      if (message !== undefined) yield { at: "/path", message };
+      yield* findNul(root?.path, "/path");
     },
   },
   {
     section: "config.md#process",
     pointer: "/process",
+    minds: "absence",
     find: ({ process }) => findWhen(process === undefined, "process property must not be empty"),
   },
   ...mountRules,

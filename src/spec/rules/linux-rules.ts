@@ -7,10 +7,11 @@ import { sysctlComponents, sysctlNamespace } from "../sysctl.ts";
 import type { Device, MemoryPolicy, Spec } from "../types.ts";
 import {
   type Finding,
-  findDuplicates,
   findEach,
   findEachMember,
+  findNul,
   findWhen,
+  isLongerThan,
   judgeAbsolute,
   judgeNul,
   type Rule,
@@ -60,12 +61,12 @@ export const linuxRules: readonly Rule<Spec>[] = [
   {
     section: "config-linux.md#cgroups-path",
     pointer: "/linux/cgroupsPath",
-    find: ({ linux }) => findEach([linux?.cgroupsPath], judgeNul).map(atPlace),
+    find: ({ linux }) => findNul(linux?.cgroupsPath),
   },
   {
     section: "config-linux.md#mount-label",
     pointer: "/linux/mountLabel",
-    find: ({ linux }) => findEach([linux?.mountLabel], judgeNul).map(atPlace),
+    find: ({ linux }) => findNul(linux?.mountLabel),
   },
   {
     section: "config-linux.md#intelrdt",
@@ -74,7 +75,7 @@ export const linuxRules: readonly Rule<Spec>[] = [
       // "/" alone is the root class of resctrl.
       const closID = linux?.intelRdt?.closID ?? "/";
       const broken = ["", ".", ".."].includes(closID) || (closID !== "/" && closID.includes("/"));
-      return findWhen(broken, `invalid intelRdt.ClosID ${show(closID)}`);
+      return findWhen(broken, () => `invalid intelRdt.ClosID ${show(closID)}`);
     },
   },
   {
@@ -115,7 +116,7 @@ export const resourceRules: readonly Rule<LinuxResources>[] = [
     pointer: "/memory/swappiness",
     find: ({ memory }) => {
       const swappiness = memory?.swappiness ?? 0;
-      return findWhen(swappiness > 100, `must be from 0 to 100, got ${swappiness}`);
+      return findWhen(swappiness > 100, () => `must be from 0 to 100, got ${swappiness}`);
     },
   },
   {
@@ -169,7 +170,7 @@ function judgeSysctl(spec: Spec, key: string, value: unknown): string | undefine
 /** Whether the kernel takes a name for a network device, dev_valid_name() with room for the NUL. */
 function isNetDeviceName(name: string): boolean {
   if (name === "." || name === "..") return false;
-  return Buffer.byteLength(name) <= 15 && /^[^/:\s\0]+$/.test(name);
+  return !isLongerThan(15, name) && /^[^/:\s\0]+$/.test(name);
 }
 
 /** set_mempolicy(2): which modes need nodes, and which flags go together. */
@@ -181,10 +182,14 @@ function* findMemoryPolicy(policy: MemoryPolicy | undefined): Generator<Finding>
   if (list !== undefined) yield { at: "/nodes", message: list };
   const empty = nodes.trim() === "";
   const local = mode === "MPOL_DEFAULT" || mode === "MPOL_LOCAL";
-  yield* findWhen(local && !empty, `must be empty with ${mode}, got ${show(nodes)}`, "/nodes");
+  yield* findWhen(
+    local && !empty,
+    () => `must be empty with ${mode}, got ${show(nodes)}`,
+    "/nodes",
+  );
   yield* findWhen(
     mode !== undefined && !local && mode !== "MPOL_PREFERRED" && empty,
-    `must name a node with ${mode}`,
+    () => `must name a node with ${mode}`,
     "/nodes",
   );
   yield* findWhen(
@@ -192,12 +197,4 @@ function* findMemoryPolicy(policy: MemoryPolicy | undefined): Generator<Finding>
     "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other",
     "/flags",
   );
-  yield* findDuplicates(flags, { key: (flag) => flag, what: "flag" }).map(({ at, message }) => ({
-    at: `/flags${at}`,
-    message,
-  }));
-}
-
-function atPlace({ message }: Finding): Finding {
-  return { at: "", message };
 }

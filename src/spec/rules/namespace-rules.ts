@@ -6,11 +6,13 @@ import {
   type Finding,
   findDuplicates,
   findEach,
+  findNul,
   findWhen,
+  isLongerThan,
   judgeAbsolute,
-  judgeNul,
   type Rule,
   type SpecFacts,
+  show,
 } from "./rule.ts";
 
 /** Lines that /proc/PID/uid_map takes, user_namespaces(7). */
@@ -49,11 +51,13 @@ export const namespaceRules: readonly Rule<Spec>[] = [
   {
     section: "config-linux.md#user-namespace-mappings",
     pointer: "/linux",
+    minds: "absence",
     find: findMappings,
   },
   {
     section: "config-linux.md#user-namespace-mappings",
     pointer: "/process/user",
+    minds: "absence",
     find: findUnmappedUser,
   },
   {
@@ -73,7 +77,11 @@ export const namespaceRules: readonly Rule<Spec>[] = [
       );
       for (const [clock, { nanosecs = 0 }] of offsets) {
         const broken = nanosecs > 999_999_999;
-        yield* findWhen(broken, `must be below 1000000000, got ${nanosecs}`, `/${clock}/nanosecs`);
+        yield* findWhen(
+          broken,
+          () => `must be below 1000000000, got ${nanosecs}`,
+          `/${clock}/nanosecs`,
+        );
       }
     },
   },
@@ -103,15 +111,13 @@ function* findHostname(spec: Spec, property: "hostname" | "domainname"): Generat
   if (name === "") return;
   yield* findWhen(
     !hasNamespace(spec, "uts"),
-    `unable to set ${property} without a private UTS namespace`,
+    () => `unable to set ${property} without a private UTS namespace`,
   );
-  const bytes = Buffer.byteLength(name);
   yield* findWhen(
-    bytes > hostnameBytesMax,
-    `must have at most ${hostnameBytesMax} bytes, got ${bytes}`,
+    isLongerThan(hostnameBytesMax, name),
+    () => `must have at most ${hostnameBytesMax} bytes, got ${show(name)}`,
   );
-  const message = judgeNul(name);
-  if (message !== undefined) yield { at: "", message };
+  yield* findNul(name);
 }
 
 /** Spec: config-linux.md#masked-paths MUST, config-linux.md#readonly-paths MUST (paths are absolute). */
@@ -135,6 +141,7 @@ function* findMappings(spec: Spec, { rootless = false }: SpecFacts): Generator<F
   );
   for (const { mappings, id } of kinds) {
     const list = spec.linux?.[mappings] ?? [];
+    if (source !== "new" && list.length === 0) continue;
     yield* findWhen(
       source === "inherited" && list.length > 0,
       "user namespace mappings specified, but user namespace isn't enabled in the config",
@@ -142,7 +149,7 @@ function* findMappings(spec: Spec, { rootless = false }: SpecFacts): Generator<F
     );
     yield* findWhen(
       source === "new" && list.length === 0,
-      `user namespaces enabled, but no ${id} mappings and no namespace path to be joined`,
+      () => `user namespaces enabled, but no ${id} mappings and no namespace path to be joined`,
       `/${mappings}`,
     );
     for (const { at, message } of findBadMapping(list)) yield { at: `/${mappings}${at}`, message };
@@ -153,7 +160,7 @@ function* findMappings(spec: Spec, { rootless = false }: SpecFacts): Generator<F
 function* findBadMapping(list: readonly IDMapping[]): Generator<Finding> {
   yield* findWhen(
     list.length > mappingLinesMax,
-    `must have at most ${mappingLinesMax} entries, got ${list.length}`,
+    () => `must have at most ${mappingLinesMax} entries, got ${list.length}`,
   );
   yield* findEach(list, ({ size }) => (size === 0 ? "must have a size above 0" : undefined));
   for (const side of ["containerID", "hostID"] as const) {
@@ -166,7 +173,7 @@ function* findBadMapping(list: readonly IDMapping[]): Generator<Finding> {
     for (const [rank, index] of order.entries()) {
       const before = list[order[rank - 1] ?? -1];
       const overlaps = before !== undefined && before[side] + before.size > idAt(list, index, side);
-      yield* findWhen(overlaps, `overlaps another mapping in its ${side}`, `/${index}`);
+      yield* findWhen(overlaps, () => `overlaps another mapping in its ${side}`, `/${index}`);
     }
   }
 }
@@ -182,9 +189,9 @@ function* findUnmappedUser(spec: Spec): Generator<Finding> {
   const uids = spec.linux?.uidMappings ?? [];
   const gids = spec.linux?.gidMappings ?? [];
   // Missing mappings are reported where they are missed.
-  yield* findWhen(uids.length > 0 && !isMapped(uids, uid), `${uid} is not mapped`, "/uid");
+  yield* findWhen(uids.length > 0 && !isMapped(uids, uid), () => `${uid} is not mapped`, "/uid");
   if (gids.length === 0) return;
-  yield* findWhen(!isMapped(gids, gid), `${gid} is not mapped`, "/gid");
+  yield* findWhen(!isMapped(gids, gid), () => `${gid} is not mapped`, "/gid");
   for (const { at, message } of findEach(additionalGids, (id) =>
     isMapped(gids, id) ? undefined : `${id} is not mapped`,
   )) {

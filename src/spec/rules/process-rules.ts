@@ -6,9 +6,9 @@ import {
   type Finding,
   findDuplicates,
   findEach,
+  findNul,
   findNuls,
   findWhen,
-  judgeNul,
   type Rule,
   show,
 } from "./rule.ts";
@@ -32,14 +32,15 @@ export const processRules: readonly Rule<Process>[] = [
     section: "config.md#process",
     pointer: "/cwd",
     *find({ cwd }) {
-      yield* findWhen(!cwd.startsWith("/"), `Cwd must be an absolute path, got ${show(cwd)}`);
-      yield* findText(cwd);
+      yield* findWhen(!cwd.startsWith("/"), () => `Cwd must be an absolute path, got ${show(cwd)}`);
+      yield* findNul(cwd);
     },
   },
   {
     // Spec: config.md#posix-process (args has at least one entry).
     section: "config.md#posix-process",
     pointer: "/args",
+    minds: "absence",
     *find({ args }) {
       yield* findWhen((args ?? []).length === 0, "args must not be empty");
       yield* findNuls(args);
@@ -57,7 +58,7 @@ export const processRules: readonly Rule<Process>[] = [
       if (terminal !== true || consoleSize === undefined) return;
       for (const side of ["height", "width"] as const) {
         const size = consoleSize[side];
-        yield* findWhen(size > 0xffff, `must be at most 65535, got ${size}`, `/${side}`);
+        yield* findWhen(size > 0xffff, () => `must be at most 65535, got ${size}`, `/${side}`);
       }
     },
   },
@@ -66,7 +67,7 @@ export const processRules: readonly Rule<Process>[] = [
     pointer: "/user",
     *find({ user }) {
       for (const kind of ["uid", "gid"] as const) {
-        yield* findWhen(user?.[kind] === noId, `${noId} is not an id`, `/${kind}`);
+        yield* findWhen(user?.[kind] === noId, () => `${noId} is not an id`, `/${kind}`);
       }
       for (const { at, message } of findEach(user?.additionalGids, (gid) =>
         gid === noId ? `${noId} is not an id` : undefined,
@@ -93,18 +94,21 @@ export const processRules: readonly Rule<Process>[] = [
   {
     section: "config.md#linux-process",
     pointer: "/apparmorProfile",
-    find: ({ apparmorProfile }) => findText(apparmorProfile),
+    find: ({ apparmorProfile }) => findNul(apparmorProfile),
   },
   {
     section: "config.md#linux-process",
     pointer: "/selinuxLabel",
-    find: ({ selinuxLabel }) => findText(selinuxLabel),
+    find: ({ selinuxLabel }) => findNul(selinuxLabel),
   },
   {
     section: "config.md#linux-process",
     pointer: "/oomScoreAdj",
     find: ({ oomScoreAdj = 0 }) =>
-      findWhen(Math.abs(oomScoreAdj) > 1000, `must be from -1000 to 1000, got ${oomScoreAdj}`),
+      findWhen(
+        Math.abs(oomScoreAdj) > 1000,
+        () => `must be from -1000 to 1000, got ${oomScoreAdj}`,
+      ),
   },
   {
     section: "config.md#linux-process",
@@ -117,7 +121,7 @@ export const processRules: readonly Rule<Process>[] = [
     find: ({ ioPriority }) => {
       const priority = ioPriority?.priority ?? 0;
       const broken = priority < 0 || priority > 7;
-      return findWhen(broken, `must be from 0 to 7, got ${priority}`, "/priority");
+      return findWhen(broken, () => `must be from 0 to 7, got ${priority}`, "/priority");
     },
   },
   {
@@ -132,11 +136,6 @@ export const processRules: readonly Rule<Process>[] = [
   },
 ];
 
-function* findText(text: string | undefined): Generator<Finding> {
-  const message = judgeNul(text);
-  if (message !== undefined) yield { at: "", message };
-}
-
 /** sched_setattr(2): which of its parameters a policy has. */
 function* findScheduler({ scheduler }: Process): Generator<Finding> {
   if (scheduler === undefined) return;
@@ -145,24 +144,24 @@ function* findScheduler({ scheduler }: Process): Generator<Finding> {
   const realtime = policy === "SCHED_FIFO" || policy === "SCHED_RR";
   yield* findWhen(
     fair && (nice < -20 || nice > 19),
-    `must be from -20 to 19, got ${nice}`,
+    () => `must be from -20 to 19, got ${nice}`,
     "/nice",
   );
   yield* findWhen(
     realtime && (priority < 1 || priority > 99),
-    `must be from 1 to 99 with ${policy}, got ${priority}`,
+    () => `must be from 1 to 99 with ${policy}, got ${priority}`,
     "/priority",
   );
   yield* findWhen(
     !realtime && priority !== 0,
-    `can only be specified for SCHED_FIFO and SCHED_RR, got ${priority} with ${policy}`,
+    () => `can only be specified for SCHED_FIFO and SCHED_RR, got ${priority} with ${policy}`,
     "/priority",
   );
   for (const key of ["runtime", "deadline", "period"] as const) {
     const value = scheduler[key] ?? 0;
     yield* findWhen(
       policy !== "SCHED_DEADLINE" && value !== 0,
-      `can only be specified for SCHED_DEADLINE, got ${value} with ${policy}`,
+      () => `can only be specified for SCHED_DEADLINE, got ${value} with ${policy}`,
       `/${key}`,
     );
   }

@@ -23,8 +23,13 @@ export type Rule<Document> = {
   readonly section: string;
   /** JSON pointer of the place that the rule is about. */
   readonly pointer: string;
+  /** Whether the rule minds that there is nothing at its place; the others are not asked then. */
+  readonly minds?: "absence";
   readonly find: (document: Document, facts: SpecFacts) => Iterable<Finding>;
 };
+
+/** No findings, without a list for each time. */
+export const nothing: readonly Finding[] = [];
 
 /** Every violation of `rules` in `document`, which is found at `prefix` of the file that the pointers are for. */
 export function* findViolations<Document>(
@@ -35,56 +40,82 @@ export function* findViolations<Document>(
     prefix = "",
   }: { readonly document: Document; readonly facts: SpecFacts; readonly prefix?: string },
 ): Generator<Violation> {
-  for (const { section, pointer, find } of rules) {
+  for (const { section, pointer, minds, find } of rules) {
+    if (minds !== "absence" && !isPresent(document, pointer)) continue;
     for (const { at, message } of find(document, facts)) {
       yield { pointer: `${prefix}${pointer}${at}`, message, section };
     }
   }
 }
 
-/** A finding at the rule's place when `broken`. */
-export function* findWhen(broken: boolean, message: string, at = ""): Generator<Finding> {
-  if (broken) yield { at, message };
+/** Whether a document has something at a rule's pointer, which has no escapes. */
+function isPresent(document: unknown, pointer: string): boolean {
+  let value = document;
+  for (const key of pointer.split("/")) {
+    if (key === "") continue;
+    if (typeof value !== "object" || value === null || !(key in value)) return false;
+    value = Reflect.get(value, key);
+  }
+  return true;
+}
+
+/** A finding at the rule's place when `broken`; the message is worded only then. */
+export function findWhen(
+  broken: boolean,
+  message: string | (() => string),
+  at = "",
+): readonly Finding[] {
+  if (!broken) return nothing;
+  return [{ at, message: typeof message === "string" ? message : message() }];
 }
 
 /** A finding for each entry of a list about which `judge` has something to say. */
-export function* findEach<Entry>(
+export function findEach<Entry>(
   list: readonly Entry[] | undefined,
   judge: (entry: Entry, index: number) => string | undefined,
-): Generator<Finding> {
-  for (const [index, entry] of (list ?? []).entries()) {
+): readonly Finding[] {
+  const findings: Finding[] = [];
+  list?.forEach((entry, index) => {
     const message = judge(entry, index);
-    if (message !== undefined) yield { at: `/${index}`, message };
-  }
+    if (message !== undefined) findings.push({ at: `/${index}`, message });
+  });
+  return findings;
 }
 
 /** A finding for each member of a map about which `judge` has something to say. */
-export function* findEachMember<Member>(
+export function findEachMember<Member>(
   map: Readonly<Record<string, Member>> | undefined,
   judge: (key: string, member: Member) => string | undefined,
-): Generator<Finding> {
-  for (const [key, member] of Object.entries(map ?? {})) {
+): readonly Finding[] {
+  return Object.entries(map ?? {}).flatMap(([key, member]) => {
     const message = judge(key, member);
-    if (message !== undefined) yield { at: `/${escapeKey(key)}`, message };
-  }
+    return message === undefined ? nothing : [{ at: `/${escapeKey(key)}`, message }];
+  });
 }
 
 /** A finding for each entry that has the same key as an earlier one. */
-export function* findDuplicates<Entry>(
+export function findDuplicates<Entry>(
   list: readonly Entry[] | undefined,
   { key, what }: { readonly key: (entry: Entry) => string; readonly what: string },
-): Generator<Finding> {
+): readonly Finding[] {
   const seen = new Set<string>();
-  for (const [index, entry] of (list ?? []).entries()) {
+  return findEach(list, (entry) => {
     const name = key(entry);
-    if (seen.has(name)) yield { at: `/${index}`, message: `repeats the ${what} ${show(name)}` };
+    if (seen.has(name)) return `repeats the ${what} ${show(name)}`;
     seen.add(name);
-  }
+    return undefined;
+  });
 }
 
 /** A finding for each text that holds a NUL byte, which would end it early in the kernel's eyes. */
-export function findNuls(list: readonly (string | undefined)[] | undefined): Generator<Finding> {
+export function findNuls(list: readonly string[] | undefined): readonly Finding[] {
   return findEach(list, judgeNul);
+}
+
+/** A finding when the text of the rule's own place holds a NUL byte. */
+export function findNul(text: string | undefined, at = ""): readonly Finding[] {
+  const message = judgeNul(text);
+  return message === undefined ? nothing : [{ at, message }];
 }
 
 /** What is wrong with a text that holds a NUL byte. */
@@ -95,6 +126,16 @@ export function judgeNul(text: string | undefined): string | undefined {
 /** What is wrong with a path that must be absolute. */
 export function judgeAbsolute(path: string): string | undefined {
   return path.startsWith("/") ? judgeNul(path) : `must be an absolute path, got ${show(path)}`;
+}
+
+/** Whether a text has more bytes than that in UTF-8; short ones are not encoded to find out. */
+export function isLongerThan(bytes: number, text: string): boolean {
+  return text.length * 3 > bytes && byteLength(text) > bytes;
+}
+
+/** A function of its own, because Bun makes `Buffer` (0.13 ms) when a function that names it is first called. */
+function byteLength(text: string): number {
+  return Buffer.byteLength(text);
 }
 
 /** A value as it appears in messages: JSON, cut when it is long. */

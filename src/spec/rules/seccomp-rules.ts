@@ -2,7 +2,7 @@
 
 import type { Seccomp, SeccompAction, SeccompRule } from "../seccomp.ts";
 import type { Spec } from "../types.ts";
-import { type Finding, findWhen, judgeNul, type Rule } from "./rule.ts";
+import { type Finding, findNul, findWhen, type Rule } from "./rule.ts";
 
 const section = "config-linux.md#seccomp";
 
@@ -31,7 +31,7 @@ function* findSeccomp(seccomp: Seccomp | undefined): Generator<Finding> {
   );
   yield* findWhen(
     defaultErrnoRet !== undefined && !hasErrno(defaultAction),
-    `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${defaultAction}`,
+    () => `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${defaultAction}`,
     "/defaultErrnoRet",
   );
   yield* findWhen(
@@ -50,8 +50,7 @@ function* findSeccomp(seccomp: Seccomp | undefined): Generator<Finding> {
     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs SCMP_ACT_NOTIFY",
     "/flags",
   );
-  const message = judgeNul(listenerPath);
-  if (message !== undefined) yield { at: "/listenerPath", message };
+  yield* findNul(listenerPath, "/listenerPath");
 }
 
 function* findRule({ names, action, errnoRet, args = [] }: SeccompRule): Generator<Finding> {
@@ -62,11 +61,15 @@ function* findRule({ names, action, errnoRet, args = [] }: SeccompRule): Generat
   );
   yield* findWhen(
     errnoRet !== undefined && !hasErrno(action),
-    `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${action}`,
+    () => `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${action}`,
     "/errnoRet",
   );
   for (const [index, { index: argument, value, valueTwo }] of args.entries()) {
-    yield* findWhen(argument > 5, `must be from 0 to 5, got ${argument}`, `/args/${index}/index`);
+    yield* findWhen(
+      argument > 5,
+      () => `must be from 0 to 5, got ${argument}`,
+      `/args/${index}/index`,
+    );
     // A double cannot tell 2^63 from 2^63 - 1, and a filter must not be about the other one.
     yield* findWhen(
       value === 2 ** 63 || valueTwo === 2 ** 63,
