@@ -9,7 +9,8 @@ import type { DeviceRule } from "../spec/resources.ts";
 
 /** Bits of an access, as the kernel numbers them in `bpf_cgroup_dev_ctx`. */
 export const deviceAccess = { m: 1, r: 2, w: 4 } as const;
-const allAccess = 7;
+const readWrite = deviceAccess.r | deviceAccess.w;
+const allAccess = readWrite | deviceAccess.m;
 
 /** A rule with nothing left open; an absent type, major or minor stands for all. */
 export type DeviceMatch = {
@@ -48,12 +49,15 @@ const builtInRules: readonly DeviceMatch[] = [
  * Spec: config-linux.md#allowed-device-list MUST apply entries in the listed order.
  */
 export function settleDevicePolicy(rules: readonly DeviceRule[]): DevicePolicy {
-  const matches = [...rules.map(parseRule), ...builtInRules];
+  return settle([...rules.map(parseRule), ...builtInRules]);
+}
+
+function settle(rules: readonly DeviceMatch[]): DevicePolicy {
   // A rule for everything makes those before it void; as with runc, everything is denied until a rule says otherwise.
-  const reset = matches.findLastIndex((rule) => covers(rule, { allow: true, access: allAccess }));
-  const allowByDefault = matches[reset]?.allow ?? false;
+  const reset = rules.findLastIndex(coversEverything);
+  const allowByDefault = rules[reset]?.allow ?? false;
   const kept: DeviceMatch[] = [];
-  for (const rule of matches.slice(reset + 1)) {
+  for (const rule of rules.slice(reset + 1)) {
     if (changesNothing(rule, kept, allowByDefault)) continue;
     for (let index = kept.length - 1; index >= 0; index -= 1) {
       const earlier = kept[index];
@@ -61,7 +65,12 @@ export function settleDevicePolicy(rules: readonly DeviceRule[]): DevicePolicy {
     }
     mergeOrPush(kept, rule);
   }
-  return { allowByDefault, rules: kept };
+  // Joined, two rules can be one for everything: reading and writing here, making nodes there.
+  return kept.some(coversEverything) ? settle(kept) : { allowByDefault, rules: kept };
+}
+
+function coversEverything(rule: DeviceMatch): boolean {
+  return covers(rule, { allow: true, access: allAccess });
 }
 
 function parseRule(rule: DeviceRule): DeviceMatch {
@@ -156,7 +165,10 @@ export function wordDevicePolicy(policy: DevicePolicy): DeviceLine[] {
   ];
 }
 
-/** The kernel keeps a default and a list of exceptions from it, and wants one exception to cover all of an access. */
+/**
+ * The kernel keeps a default and a list of exceptions from it. Reading and writing are asked for together, and one
+ * exception must cover both; making a node is asked for alone.
+ */
 function listExceptions(policy: DevicePolicy): DeviceMatch[] {
   let exceptions: DeviceMatch[] = [];
   for (const rule of policy.rules.flatMap(splitByType)) {
@@ -169,7 +181,10 @@ function listExceptions(policy: DevicePolicy): DeviceMatch[] {
   return exceptions
     .map((exception) => {
       const wider = exceptions.filter((other) => coversDevices(other, exception));
-      return { ...exception, access: wider.reduce((bits, { access }) => bits | access, 0) };
+      return {
+        ...exception,
+        access: wider.reduce((bits, { access }) => bits | (access & readWrite), exception.access),
+      };
     })
     .filter(
       (exception, index, all) =>
