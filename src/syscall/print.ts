@@ -32,7 +32,7 @@ function printOperand(operand: Operand): string {
     case "texts":
       return `[${operand.texts.map((item) => JSON.stringify(item)).join(", ")}]`;
     case "bytes":
-      return `bytes:${Buffer.from(operand.bytes).toString("hex")}`;
+      return printBytes(operand.bytes);
     case "output":
       return `out[${operand.sizeBytes}]`;
     case "struct": {
@@ -49,4 +49,12 @@ function printFlags(operand: Operand & { kind: "flags" }): string {
   const exact = Object.entries(operand.table).find(([, value]) => value === operand.value);
   if (exact !== undefined && operand.value !== 0) return exact[0];
   return flagNames(operand.table, operand.value);
+}
+
+/** Short bytes in hexadecimal; a longer run of one value by its length. */
+function printBytes(bytes: Uint8Array): string {
+  const [first = 0] = bytes;
+  const uniform = bytes.byteLength > 16 && bytes.every((byte) => byte === first);
+  const hex = Buffer.from(uniform ? [first] : bytes).toString("hex");
+  return uniform ? `${bytes.byteLength}*0x${hex}` : `0x${hex}`;
 }

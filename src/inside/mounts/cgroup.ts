@@ -8,9 +8,9 @@ import { close, mkdirat, symlinkat } from "../../syscall/files.ts";
 import { mountSetattr, moveMount, openTree } from "../../syscall/mounts.ts";
 import { slot } from "../../syscall/value.ts";
 import { openInRoot } from "../root-paths.ts";
+import { attach, mountDoing } from "./attach.ts";
 import { bindSteps, changeAttributes } from "./bind.ts";
 import { newFileSystemSteps } from "./file-system.ts";
-import { attach, mountDoing } from "./mount.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
 
 const { AT_EMPTY_PATH } = atFlags;
@@ -126,7 +126,7 @@ function hierarchySteps(
         doing,
         name,
         mount: { destination, type: "cgroup", source: "cgroup" },
-        options: { ...options, data: [hierarchy.option] },
+        options: { ...options, data: hierarchy.option.split(",") },
       })
     : [
         step(

@@ -4,15 +4,16 @@ import { atFlags } from "../../abi/file.ts";
 import { type Step, step } from "../../program/step.ts";
 import type { Mount } from "../../spec/types.ts";
 import { close } from "../../syscall/files.ts";
-import { mountSetattr, moveMount } from "../../syscall/mounts.ts";
+import { mountSetattr } from "../../syscall/mounts.ts";
 import { slot } from "../../syscall/value.ts";
-import { inRootWithoutLinks, openInRoot, openTarget, type TargetKind } from "../root-paths.ts";
+import { inRootWithoutLinks, openInRoot } from "../root-paths.ts";
+import { attach, mountDoing } from "./attach.ts";
 import { bindSteps } from "./bind.ts";
 import { type CgroupMountFacts, planCgroupMount } from "./cgroup.ts";
 import { newFileSystemSteps } from "./file-system.ts";
-import { type MountOptions, type Propagation, parseMountOptions } from "./options.ts";
+import { type MountOptions, parseMountOptions } from "./options.ts";
 
-const { AT_EMPTY_PATH, AT_RECURSIVE } = atFlags;
+const { AT_EMPTY_PATH } = atFlags;
 
 /** What mounting needs to know besides the entries themselves. */
 export type MountFacts = {
@@ -59,12 +60,6 @@ export function planMount({ mount, index }: MountEntry, facts: MountFacts): Step
   ];
 }
 
-/** runc's words, which tools look for: `error mounting "proc" to rootfs at "/proc"`. */
-export function mountDoing(mount: Mount): string {
-  const source = mount.source ?? mount.type ?? "";
-  return `error mounting ${JSON.stringify(source)} to rootfs at ${JSON.stringify(mount.destination)}`;
-}
-
 /** Spec: config.md#posix-platform-mounts: `bind` and `rbind` make a bind mount, whatever the type says. */
 export function isBind(mount: Mount, options: MountOptions): boolean {
   return mount.type === "bind" || options.bind;
@@ -72,41 +67,6 @@ export function isBind(mount: Mount, options: MountOptions): boolean {
 
 function absoluteSource(source: string, bundle: string): string {
   return source.startsWith("/") ? source : `${bundle}/${source}`;
-}
-
-export type Attachment = {
-  readonly doing: string;
-  /** The slot of the detached mount. */
-  readonly name: string;
-  readonly destination: string;
-  readonly kind: TargetKind;
-  readonly propagations: readonly Propagation[];
-  readonly resolve?: number;
-};
-
-/** Moves a detached mount to its place in the rootfs, descriptor to descriptor, and lets go of both. */
-export function attach(attachment: Attachment): Step[] {
-  const { doing, name, destination, kind, resolve } = attachment;
-  const target = `${name}.target`;
-  return [
-    openTarget(doing, destination, {
-      slot: target,
-      kind,
-      ...(resolve === undefined ? {} : { resolve }),
-    }),
-    step(doing, moveMount(slot(name), slot(target))),
-    ...attachment.propagations.map(({ type, recursive }) =>
-      step(
-        `${doing}: changing its propagation`,
-        mountSetattr(slot(name), "", {
-          flags: AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0),
-          propagation: type,
-        }),
-      ),
-    ),
-    step(doing, close(slot(target))),
-    step(doing, close(slot(name))),
-  ];
 }
 
 /**

@@ -1,0 +1,96 @@
+// Becoming the container's user: ids, groups, capabilities, no_new_privs, in the one order that the kernel allows.
+
+import { capabilities, capabilityMax, isCapabilityName } from "../abi/capability.ts";
+import { PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, prctlOptions } from "../abi/process.ts";
+import { ignore, ignoreAny, type Step, step } from "../program/step.ts";
+import type { Capabilities, Process, User } from "../spec/types.ts";
+import { capset, setgroups, setresgid, setresuid } from "../syscall/credentials.ts";
+import { prctl } from "../syscall/processes.ts";
+
+const { PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } = prctlOptions;
+
+/** No kernel has more capabilities than fit the sets. */
+const capabilityLimit = 64;
+
+/**
+ * Steps that take the user's ids and exactly the capability sets asked for. Run by init, last but for execve: behind
+ * them it may do only what the container may.
+ *
+ * The bounding set goes first, since dropping needs CAP_SETPCAP; KEEPCAPS carries the permitted set over the change of
+ * ids; what is not named is in no set (CVE-2022-29162: inheritable stays empty unless asked for).
+ *
+ * Spec: config.md#posix-platform-user, config.md#linux-process (capabilities, noNewPrivileges).
+ *
+ * @param options.setgroups whether the groups may be set: not where the user namespace denies it
+ */
+export function planCredentials(
+  process: Process,
+  options: { readonly setgroups: boolean },
+): Step[] {
+  const user = process.user ?? {};
+  const sets = process.capabilities ?? {};
+  return [
+    ...(process.noNewPrivileges === true
+      ? [step("setting no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1))]
+      : []),
+    ...dropBounding(sets),
+    step("keeping capabilities over the change of user", prctl(PR_SET_KEEPCAPS, 1)),
+    ...ids(user, options.setgroups),
+    step("keeping capabilities over the change of user", prctl(PR_SET_KEEPCAPS, 0)),
+    step(
+      "setting the capabilities",
+      capset({
+        effective: capabilityMask(sets.effective),
+        permitted: capabilityMask(sets.permitted),
+        inheritable: capabilityMask(sets.inheritable),
+      }),
+    ),
+    ...ambient(sets),
+  ];
+}
+
+function ids(user: User, groups: boolean): Step[] {
+  const uid = user.uid ?? 0;
+  const gid = user.gid ?? 0;
+  return [
+    ...(groups
+      ? [step("setting the additional groups", setgroups(user.additionalGids ?? []))]
+      : []),
+    step(`setting the group ${gid}`, setresgid(gid)),
+    step(`setting the user ${uid}`, setresuid(uid)),
+  ];
+}
+
+function dropBounding(sets: Capabilities): Step[] {
+  const kept = capabilityMask(sets.bounding);
+  const doing = "dropping capabilities from the bounding set";
+  return Array.from({ length: capabilityLimit }, (_, number) => number)
+    .filter((number) => ((kept >> BigInt(number)) & 1n) === 0n)
+    .map((number) => {
+      const drop = prctl(PR_CAPBSET_DROP, number);
+      // Newer kernels may have capabilities that we have no name for; older ones end before the limit.
+      return number > capabilityMax
+        ? step(doing, drop, { recovery: ignore("EINVAL") })
+        : step(doing, drop);
+    });
+}
+
+function ambient(sets: Capabilities): Step[] {
+  const doing = "setting the ambient capabilities";
+  return [
+    step(doing, prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)),
+    // A capability that is not permitted and inheritable cannot be raised; runc warns and goes on.
+    ...capabilityNumbers(sets.ambient).map((number) =>
+      step(doing, prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number), { recovery: ignoreAny }),
+    ),
+  ];
+}
+
+/** The set as a mask; names that this version does not know have been warned of (config.md#linux-process). */
+export function capabilityMask(names: readonly string[] | undefined): bigint {
+  return capabilityNumbers(names).reduce((mask, number) => mask | (1n << BigInt(number)), 0n);
+}
+
+function capabilityNumbers(names: readonly string[] | undefined): readonly number[] {
+  return (names ?? []).filter(isCapabilityName).map((name) => capabilities[name]);
+}

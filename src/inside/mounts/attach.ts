@@ -1,0 +1,53 @@
+// Puts a detached mount at its place in the rootfs; not how the mount came to be.
+
+import { atFlags } from "../../abi/file.ts";
+import { type Step, step } from "../../program/step.ts";
+import type { Mount } from "../../spec/types.ts";
+import { close } from "../../syscall/files.ts";
+import { mountSetattr, moveMount } from "../../syscall/mounts.ts";
+import { slot } from "../../syscall/value.ts";
+import { openTarget, type TargetKind } from "../root-paths.ts";
+import type { Propagation } from "./options.ts";
+
+const { AT_EMPTY_PATH, AT_RECURSIVE } = atFlags;
+
+export type Attachment = {
+  readonly doing: string;
+  /** The slot of the detached mount. */
+  readonly name: string;
+  readonly destination: string;
+  readonly kind: TargetKind;
+  readonly propagations: readonly Propagation[];
+  readonly resolve?: number;
+};
+
+/** Moves a detached mount to its place in the rootfs, descriptor to descriptor, and lets go of both. */
+export function attach(attachment: Attachment): Step[] {
+  const { doing, name, destination, kind, resolve } = attachment;
+  const target = `${name}.target`;
+  return [
+    openTarget(doing, destination, {
+      slot: target,
+      kind,
+      ...(resolve === undefined ? {} : { resolve }),
+    }),
+    step(doing, moveMount(slot(name), slot(target))),
+    ...attachment.propagations.map(({ type, recursive }) =>
+      step(
+        `${doing}: changing its propagation`,
+        mountSetattr(slot(name), "", {
+          flags: AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0),
+          propagation: type,
+        }),
+      ),
+    ),
+    step(doing, close(slot(target))),
+    step(doing, close(slot(name))),
+  ];
+}
+
+/** runc's words, which tools look for: `error mounting "proc" to rootfs at "/proc"`. */
+export function mountDoing(mount: Mount): string {
+  const source = mount.source ?? mount.type ?? "";
+  return `error mounting ${JSON.stringify(source)} to rootfs at ${JSON.stringify(mount.destination)}`;
+}

@@ -1,0 +1,277 @@
+// What surrounds the container's program: signals, standard streams, working directory, the search for the program, execve.
+
+import { AT_FDCWD, accessModes, atFlags, closeRangeFlags, lastFd, openFlags } from "../abi/file.ts";
+import { prctlOptions, signals } from "../abi/process.ts";
+import { ignore, ignoreAny, type Step, step } from "../program/step.ts";
+import {
+  chdir,
+  close,
+  closeRange,
+  dup3,
+  faccessat2,
+  fchownat,
+  getcwd,
+  openat,
+  openat2,
+  read,
+  statx,
+  umask,
+} from "../syscall/files.ts";
+import { execve, getppid, prctl, rtSigaction } from "../syscall/processes.ts";
+import { accept4 } from "../syscall/sockets.ts";
+import { bytes, call, fdOperand, number, slot } from "../syscall/value.ts";
+import { inRoot, openTarget, rootSlot } from "./root-paths.ts";
+
+const { PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_PDEATHSIG } = prctlOptions;
+
+/** What `ps` shows for a container that has been created but not started. */
+const initName = "ts-runc:init";
+
+/**
+ * The stub's first steps: nobody may look into it (CVE-2016-9962), it dies with the runtime, and it has no descriptors
+ * but those that it was promised.
+ */
+export function settleStub(facts: {
+  readonly runtimePid: number;
+  /** The first descriptor that is neither the container's nor the stub's. */
+  readonly firstForeignFd: number;
+}): Step[] {
+  return [
+    step("hiding init from the container", prctl(PR_SET_DUMPABLE, 0)),
+    step("binding init's life to the runtime's", prctl(PR_SET_PDEATHSIG, signals.SIGKILL)),
+    // The runtime may have died before: then the signal will never come.
+    step("binding init's life to the runtime's", getppid(), {
+      verify: { kind: "result", value: facts.runtimePid },
+    }),
+    step("closing what the runtime has open", closeRange(facts.firstForeignFd, lastFd)),
+    step("naming init", prctl(PR_SET_NAME, initName)),
+  ];
+}
+
+/** Sets the mode mask of the container's process. Spec: config.md#posix-platform-user, 0022 when absent. */
+export function planUmask(mask: number | undefined): Step[] {
+  return [step("setting the umask", umask(mask ?? 0o022))];
+}
+
+/** Gives the standard streams to the container's user, so that it can open /dev/stdout; pipes and terminals only obey. */
+export function ownStandardStreams(user: { readonly uid: number; readonly gid: number }): Step[] {
+  if (user.uid === 0) return [];
+  return [0, 1, 2].map((fd) =>
+    // /dev/null, a read-only file, a stream that is closed: not worth failing.
+    step(
+      "giving the standard streams to the user",
+      fchownat(fd, "", { ...user, flags: atFlags.AT_EMPTY_PATH }),
+      { recovery: ignoreAny },
+    ),
+  );
+}
+
+/**
+ * Puts the container's own null device where a standard stream is the host's: its node would otherwise be a way to a
+ * device of the host that the container's rules do not cover.
+ */
+export function reopenNullStreams(streams: readonly number[]): Step[] {
+  if (streams.length === 0) return [];
+  const doing = "reopening /dev/null for the standard streams";
+  return [
+    step(doing, openat(AT_FDCWD, "/dev/null", { flags: openFlags.O_RDWR | openFlags.O_CLOEXEC }), {
+      slot: "stream",
+      recovery: ignore("ENOENT"),
+      onSuccess: [
+        ...streams.map((fd) => step(doing, dup3(slot("stream"), fd))),
+        step(doing, close(slot("stream"))),
+      ],
+    }),
+  ];
+}
+
+/** Lets init run on every processor that its cgroup has: the caller's own mask is not for the container. */
+export function resetAffinity(): Step[] {
+  const everywhere = new Uint8Array(1024).fill(0xff);
+  return [
+    step(
+      "resetting the processor affinity",
+      call("sched_setaffinity", number(0), number(everywhere.byteLength), bytes(everywhere)),
+      { recovery: ignoreAny },
+    ),
+  ];
+}
+
+/** Makes the working directory where it is missing. Run by init, before the root is entered. */
+export function makeWorkingDirectory(cwd: string): Step[] {
+  if (/^\/+$/.test(cwd)) return [];
+  const doing = `making the working directory ${cwd}`;
+  return [
+    openTarget(doing, cwd, { slot: "cwd", kind: "directory" }),
+    step(doing, close(slot("cwd"))),
+  ];
+}
+
+/** Enters the working directory, if root may; `checkWorkingDirectory` says the last word as the user. */
+export function enterWorkingDirectory(cwd: string): Step[] {
+  return [
+    step(`entering the working directory ${cwd}`, chdir(cwd), {
+      recovery: ignore("EACCES", "EPERM"),
+    }),
+  ];
+}
+
+/**
+ * Enters the working directory as the container's user, and makes sure that it is inside the root (CVE-2024-21626).
+ *
+ * Where root was let in and the user is not, root's place counts, as with runc.
+ */
+export function checkWorkingDirectory(cwd: string): Step[] {
+  return [
+    step(`entering the working directory ${cwd}`, chdir(cwd), {
+      recovery: ignore("EACCES", "EPERM"),
+    }),
+    step(`entering the working directory ${cwd}`, getcwd(4096), {
+      slot: "getcwd",
+      verify: { kind: "path-inside" },
+    }),
+  ];
+}
+
+/** A place where the program may be, with the slots that tell whether it is. */
+export type Candidate = {
+  readonly path: string;
+  readonly accessSlot: string;
+  readonly statSlot: string;
+};
+
+/** The places where execvp(3) would look: the path itself if it has a slash, otherwise below each directory of PATH. */
+export function programCandidates(program: string, env: readonly string[]): readonly Candidate[] {
+  const paths = program.includes("/")
+    ? [program]
+    : searchPath(env).map((directory) => `${directory}/${program}`);
+  return paths.map((path, index) => ({
+    path,
+    accessSlot: `program${index}.access`,
+    statSlot: `program${index}.stat`,
+  }));
+}
+
+/** The directories of the last PATH in the environment; an empty entry is the working directory. */
+function searchPath(env: readonly string[]): readonly string[] {
+  const entry = env.findLast((item) => item.startsWith("PATH="));
+  if (entry === undefined) return [];
+  return entry
+    .slice("PATH=".length)
+    .split(":")
+    .map((directory) => (directory === "" ? "." : directory));
+}
+
+/** Asks about every candidate as the container's user; the runtime picks (container/find-program.ts). */
+export function lookUpProgram(candidates: readonly Candidate[]): Step[] {
+  const doing = "looking for the program";
+  const { AT_EACCESS } = atFlags;
+  return candidates.flatMap(({ path, accessSlot, statSlot }) => [
+    step(doing, statx(AT_FDCWD, path), { slot: statSlot, recovery: ignoreAny }),
+    step(doing, faccessat2(AT_FDCWD, path, { mode: accessModes.X_OK, flags: AT_EACCESS }), {
+      slot: accessSlot,
+      recovery: ignoreAny,
+    }),
+  ]);
+}
+
+/**
+ * The last steps of create: from here on init lives without the runtime, and waits for `start` on the socket in the
+ * state directory.
+ *
+ * SIGTERM gets a handler that ends the stub: pid 1 of a pid namespace would not feel it otherwise.
+ */
+export function park(facts: {
+  readonly doorbell: number;
+  readonly listener: number;
+  /** Address of the stub's own exit. */
+  readonly exitAddress: number;
+  /** Whether init may be looked at again: in a pid namespace of its own with no descriptor of the host left. */
+  readonly dumpable: boolean;
+}): Step[] {
+  const doing = "parking init";
+  const { doorbell, listener } = facts;
+  return [
+    step(doing, rtSigaction(signals.SIGTERM, endingHandler(facts.exitAddress))),
+    ...(facts.dumpable ? [step(doing, prctl(PR_SET_DUMPABLE, 1))] : []),
+    ...leaveRuntime(),
+    step(
+      "telling that init is parked",
+      call(
+        "write",
+        fdOperand(doorbell),
+        { kind: "answer", part: "address" },
+        { kind: "answer", part: "length" },
+      ),
+    ),
+    step("waiting for start", accept4(listener, openFlags.O_CLOEXEC), {
+      slot: "caller",
+      recovery: { errnos: ["EINTR"], steps: [], next: "retry" },
+    }),
+    step("waiting for start", dup3(slot("caller"), doorbell, openFlags.O_CLOEXEC)),
+    step("waiting for start", close(slot("caller"))),
+  ];
+}
+
+/** From here on the container lives on without the runtime, as with runc. */
+export function leaveRuntime(): Step[] {
+  return [step("letting the container outlive the runtime", prctl(PR_SET_PDEATHSIG, 0))];
+}
+
+const SA_RESTORER = 0x0400_0000;
+
+function endingHandler(exitAddress: number): {
+  readonly handler: number;
+  readonly flags: number;
+  readonly restorer: number;
+} {
+  // The handler does not return, so what restores does not matter, but x86-64 refuses to deliver without one.
+  return { handler: exitAddress, flags: SA_RESTORER, restorer: exitAddress };
+}
+
+/**
+ * The steps of `start`: every descriptor but the promised ones closed by execve, and execve itself. That the doorbell
+ * closes tells the runtime that it worked. Signals need nothing: posix_spawn gave the stub default dispositions, and
+ * execve takes back the one handler.
+ */
+export function startProgram(program: {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  /** Descriptors below this one are the container's. */
+  readonly firstPrivateFd: number;
+}): Step[] {
+  const doing = `starting ${JSON.stringify(program.path)}`;
+  const { CLOSE_RANGE_CLOEXEC } = closeRangeFlags;
+  return [
+    step(doing, closeRange(program.firstPrivateFd, lastFd, CLOSE_RANGE_CLOEXEC)),
+    step(doing, execve(program.path, program.args, program.env)),
+  ];
+}
+
+/** How much of /etc/passwd is read for HOME; a user that stands behind it gets `/`. */
+const passwdBytes = 32 * 1024;
+
+/** Slot of the text of the container's /etc/passwd. */
+export const passwdSlot = "passwd.text";
+
+/**
+ * Reads the container's /etc/passwd, for HOME where the environment has none: a regular file only, without waiting for
+ * anything, and never through a link that leaves the root. Run by init, inside the root.
+ */
+export function readPasswd(env: readonly string[]): Step[] {
+  if (env.some((item) => item.startsWith("HOME=") && item !== "HOME=")) return [];
+  const doing = "reading the container's /etc/passwd";
+  const { O_CLOEXEC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK } = openFlags;
+  const how = { flags: O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC, resolve: inRoot };
+  return [
+    step(doing, openat2(slot(rootSlot), "/etc/passwd", how), {
+      slot: "passwd",
+      recovery: ignoreAny,
+      onSuccess: [
+        step(doing, read(slot("passwd"), passwdBytes), { slot: passwdSlot, recovery: ignoreAny }),
+        step(doing, close(slot("passwd"))),
+      ],
+    }),
+  ];
+}

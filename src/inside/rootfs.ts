@@ -1,0 +1,164 @@
+// The container's root: made a mount, entered with pivot_root, given its propagation and its read-only bit.
+
+import { AT_FDCWD, atFlags, openFlags } from "../abi/file.ts";
+import {
+  mountAttributes,
+  mountFlags,
+  openTreeFlags,
+  propagations,
+  unmountFlags,
+} from "../abi/mount.ts";
+import { type Step, step } from "../program/step.ts";
+import type { RootfsPropagation } from "../spec/types.ts";
+import { chdir, chroot, close, fchdir, openat, statx } from "../syscall/files.ts";
+import { mount, mountSetattr, moveMount, openTree, pivotRoot, umount2 } from "../syscall/mounts.ts";
+import { slot } from "../syscall/value.ts";
+import { rootSlot } from "./root-paths.ts";
+
+const { AT_EMPTY_PATH, AT_RECURSIVE } = atFlags;
+const { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } = propagations;
+const { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } = openFlags;
+
+export type RootFacts = {
+  /** Absolute path of the rootfs on the host. */
+  readonly path: string;
+  /** What the runtime saw there, so that a swap is noticed. */
+  readonly device: string;
+  readonly inode: bigint;
+  /** The mount point that the rootfs lies on. */
+  readonly parentMount: string;
+};
+
+/**
+ * Steps that make the rootfs a mount of its own in the new mount namespace and leave its descriptor in slot `root`.
+ * Run by init.
+ *
+ * Spec: config-linux.md#rootfs-mount-propagation.
+ */
+export function prepareRoot(root: RootFacts, propagation: RootfsPropagation | undefined): Step[] {
+  const type = propagationType(propagation ?? "rslave");
+  const opening = "opening the rootfs";
+  return [
+    step(
+      "keeping mounts from spreading to the host",
+      mountSetattr(AT_FDCWD, "/", { flags: AT_RECURSIVE, propagation: type }),
+    ),
+    // pivot_root refuses a new root on a shared mount, and what is mounted on one would show on the host.
+    ...(type === MS_SHARED
+      ? [
+          step(
+            "making the mount below the rootfs private",
+            mountSetattr(AT_FDCWD, root.parentMount, { flags: 0, propagation: MS_PRIVATE }),
+          ),
+        ]
+      : []),
+    step(
+      opening,
+      openat(AT_FDCWD, root.path, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC }),
+      { slot: "rootfs" },
+    ),
+    step(opening, statx(slot("rootfs"), "", AT_EMPTY_PATH), {
+      slot: "rootfs.stat",
+      verify: { kind: "same-file", device: root.device, inode: root.inode },
+    }),
+    step(
+      "making the rootfs a mount",
+      openTree(slot("rootfs"), "", AT_EMPTY_PATH | AT_RECURSIVE | cloneFlags),
+      { slot: rootSlot },
+    ),
+    step("making the rootfs a mount", moveMount(slot(rootSlot), slot("rootfs"))),
+    step(opening, close(slot("rootfs"))),
+  ];
+}
+
+const cloneFlags = openTreeFlags.OPEN_TREE_CLONE | openTreeFlags.OPEN_TREE_CLOEXEC;
+
+function propagationType(propagation: RootfsPropagation): number {
+  switch (propagation) {
+    case "shared":
+    case "rshared":
+      return MS_SHARED;
+    case "slave":
+    case "rslave":
+      return MS_SLAVE;
+    case "private":
+    case "rprivate":
+      return MS_PRIVATE;
+    case "unbindable":
+    case "runbindable":
+      return MS_UNBINDABLE;
+  }
+}
+
+/** Steps that make the rootfs the root, the host's tree gone. Run by init, everything mounted. */
+export function pivotToRoot(): Step[] {
+  const doing = "pivoting to the rootfs";
+  return [
+    step(doing, fchdir(slot(rootSlot))),
+    // Both paths are the same: the old root ends up on top of the new one and is then taken off (pivot_root(2), NOTES).
+    step(doing, pivotRoot(".", ".")),
+    // So that taking it off does not spread.
+    step(doing, mount("", ".", { flags: mountFlags.MS_SLAVE | mountFlags.MS_REC })),
+    step(doing, umount2(".", unmountFlags.MNT_DETACH)),
+    step(doing, chdir("/")),
+  ];
+}
+
+/** The way of `--no-pivot`, for a root on an initramfs: the rootfs is moved over `/`. */
+export function moveToRoot(): Step[] {
+  const doing = "moving the rootfs over the root";
+  return [
+    step(doing, fchdir(slot(rootSlot))),
+    step(doing, mount(".", "/", { flags: mountFlags.MS_MOVE })),
+    step(doing, chroot(".")),
+    step(doing, chdir("/")),
+  ];
+}
+
+/** Without a mount namespace there is nothing to pivot: only a chroot. */
+export function chrootToRoot(root: RootFacts): Step[] {
+  const doing = "changing the root to the rootfs";
+  return [
+    step(
+      doing,
+      openat(AT_FDCWD, root.path, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC }),
+      { slot: rootSlot },
+    ),
+    step(doing, statx(slot(rootSlot), "", AT_EMPTY_PATH), {
+      slot: "rootfs.stat",
+      verify: { kind: "same-file", device: root.device, inode: root.inode },
+    }),
+    step(doing, fchdir(slot(rootSlot))),
+    step(doing, chroot(".")),
+    step(doing, chdir("/")),
+  ];
+}
+
+/** Steps for what the root gets once it is entered: its own propagation, and read-only. */
+export function finishRoot(options: {
+  readonly propagation: RootfsPropagation | undefined;
+  readonly readonly: boolean;
+}): Step[] {
+  const steps: Step[] = [];
+  const type = propagationType(options.propagation ?? "rslave");
+  // Slave and private were given to the whole tree before, and the root has inherited them.
+  if (options.propagation !== undefined && (type === MS_SHARED || type === MS_UNBINDABLE)) {
+    const flags = options.propagation.startsWith("r") ? AT_RECURSIVE : 0;
+    steps.push(
+      step(
+        "setting the propagation of the root",
+        mountSetattr(AT_FDCWD, "/", { flags, propagation: type }),
+      ),
+    );
+  }
+  if (options.readonly) {
+    const set = mountAttributes.MOUNT_ATTR_RDONLY;
+    steps.push(
+      step(
+        "making the rootfs read-only",
+        mountSetattr(slot(rootSlot), "", { flags: AT_EMPTY_PATH, set }),
+      ),
+    );
+  }
+  return steps;
+}

@@ -1,0 +1,38 @@
+// What planning a container needs to know about the host and the caller: data, gathered by host/facts.ts.
+
+import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
+import type { RootFacts } from "../inside/rootfs.ts";
+
+export type HostFacts = {
+  /** The bundle's absolute path; relative sources of binds start there. */
+  readonly bundle: string;
+  readonly root: RootFacts;
+  /** What a mount of type cgroup has to show. */
+  readonly cgroup: CgroupMountFacts;
+  readonly runtimePid: number;
+  /** Number of descriptors from 3 on that the caller wants the container to have. */
+  readonly preserveFds: number;
+  /** Which of the standard streams are the host's /dev/null. */
+  readonly nullStreams: readonly number[];
+  /** The limit of open files that the caller had; Bun has raised our soft one. */
+  readonly callerOpenFiles: { readonly soft: bigint; readonly hard: bigint };
+  readonly hostHasKcore: boolean;
+  /** The runtime itself is in a user namespace that is not the host's: it cannot make device nodes. */
+  readonly inUserNamespace: boolean;
+  /** `--no-pivot`. */
+  readonly noPivot: boolean;
+  /** Name of the session keyring; undefined with `--no-new-keyring`. */
+  readonly keyring: string | undefined;
+  /** Address of the stub's code that ends it. */
+  readonly exitAddress: number;
+};
+
+/** The stub's socket: the first descriptor behind those of the container. */
+export function doorbellFd(preserveFds: number): number {
+  return 3 + preserveFds;
+}
+
+/** The listening socket on which a parked stub waits. */
+export function listenerFd(preserveFds: number): number {
+  return 4 + preserveFds;
+}
