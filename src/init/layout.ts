@@ -36,7 +36,13 @@ export const areaMaxBytes = 0x0400_0000;
 /** The most records in a batch. Bounded so that count times record size cannot overflow 32 bits. */
 export const recordsMax = 0x0008_0000;
 
-export const header = { sizeBytes: 16, count: 0, answerBytes: 4, totalBytes: 8, stopped: 12 } as const;
+export const header = {
+  sizeBytes: 16,
+  count: 0,
+  answerBytes: 4,
+  totalBytes: 8,
+  stopped: 12,
+} as const;
 
 export const resultBytes = 8;
 

@@ -1,0 +1,151 @@
+// Gathers what planning a container needs to know about the host and the caller; each fact is read once.
+
+import { AT_FDCWD, atFlags, FD_CLOEXEC, fcntlCommands, fileTypes } from "../abi/file.ts";
+import { readField, readWideField, rlimit64, statxBuffer } from "../abi/struct.ts";
+import { raise } from "../base/fault.ts";
+import { execute, executeForOutput, mustForOutput } from "../ffi/execute.ts";
+import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
+import type { RootFacts } from "../inside/rootfs.ts";
+import type { CgroupPlan } from "../plan/cgroup.ts";
+import type { CgroupHost } from "../plan/cgroup-host.ts";
+import type { Linux, Spec } from "../spec/types.ts";
+import { fcntl, statx } from "../syscall/files.ts";
+import { getppid, prlimitRead } from "../syscall/processes.ts";
+import { readTextIfPresent } from "./files.ts";
+import { readLink } from "./processes.ts";
+
+/**
+ * Looks at the rootfs: it must be a directory, and no link.
+ *
+ * Spec: config.md#root: path MUST be a directory that exists.
+ *
+ * @throws `refused` fault
+ */
+export function readRootFacts(path: string, propagation: string | undefined): RootFacts {
+  const { result, output } = executeForOutput(statx(AT_FDCWD, path, atFlags.AT_SYMLINK_NOFOLLOW));
+  if (result < 0) {
+    return raise({ kind: "refused", message: `rootfs (${path}) does not exist` });
+  }
+  const type = readField(statxBuffer, output, "stx_mode") & fileTypes.S_IFMT;
+  if (type === fileTypes.S_IFLNK) {
+    return raise({ kind: "refused", message: `rootfs (${path}) must not be a symbolic link` });
+  }
+  if (type !== fileTypes.S_IFDIR) {
+    return raise({ kind: "refused", message: `rootfs (${path}) is not a directory` });
+  }
+  const major = readField(statxBuffer, output, "stx_dev_major");
+  const minor = readField(statxBuffer, output, "stx_dev_minor");
+  return {
+    path,
+    device: `${major}:${minor}`,
+    inode: readWideField(statxBuffer, output, "stx_ino"),
+    // Only a shared root asks for it, and a mount table can be long.
+    parentMount: propagation?.endsWith("shared") === true ? mountPointOf(path) : "/",
+  };
+}
+
+/** The mount point that the path lies on: the longest one in the mount table that it starts with. */
+function mountPointOf(path: string): string {
+  const table =
+    readTextIfPresent("/proc/self/mountinfo", "finding the mount below the rootfs") ?? "";
+  return table
+    .split("\n")
+    .map((line) => (line.split(" ")[4] ?? "").replace(/\\040/g, " "))
+    .filter((point) => path === point || path.startsWith(point === "/" ? "/" : `${point}/`))
+    .reduce((longest, point) => (point.length > longest.length ? point : longest), "/");
+}
+
+/** What a mount of type cgroup shows, from where the container's groups will be. */
+export function cgroupMountFacts(
+  linux: Linux,
+  host: CgroupHost,
+  plan: CgroupPlan,
+): CgroupMountFacts {
+  const ownNamespace = (linux.namespaces ?? []).some(({ type }) => type === "cgroup");
+  if (host.version === "v2") return { version: "v2", ownNamespace, group: plan.paths[""] };
+  const hierarchies = host.hierarchies.flatMap(({ controllers, mountPoint }) => {
+    const [first = ""] = controllers;
+    // The unused v2 tree of a hybrid host is not shown, as with runc.
+    if (first === "") return [];
+    const directory = mountPoint.slice(mountPoint.lastIndexOf("/") + 1);
+    const links = controllers.length > 1 ? controllers.filter((name) => name !== directory) : [];
+    return [{ directory, option: controllers.join(","), group: plan.paths[first], links }];
+  });
+  return { version: "v1", ownNamespace, hierarchies };
+}
+
+/** Which of the standard streams are the null device. */
+export function readNullStreams(): number[] {
+  return [0, 1, 2].filter((fd) => {
+    const { result, output } = executeForOutput(statx(fd, "", atFlags.AT_EMPTY_PATH));
+    return (
+      result === 0 &&
+      (readField(statxBuffer, output, "stx_mode") & fileTypes.S_IFMT) === fileTypes.S_IFCHR &&
+      readField(statxBuffer, output, "stx_rdev_major") === 1 &&
+      readField(statxBuffer, output, "stx_rdev_minor") === 3
+    );
+  });
+}
+
+/** What the standard streams are, as runc's state.json tells: for restoring them. */
+export function readStandardStreams(): string[] {
+  return [0, 1, 2].map((fd) => readLink(`/proc/self/fd/${fd}`) ?? "");
+}
+
+/**
+ * The limit of open files that our caller has. Bun raises our own soft limit before any code of ours runs, so it is read
+ * from the parent, which is nearly always the process that our caller meant it for (docs/compatibility.md).
+ */
+export function readCallerOpenFiles(): { readonly soft: bigint; readonly hard: bigint } {
+  const parent = execute(getppid());
+  const ofParent = executeForOutput(prlimitRead(parent, "RLIMIT_NOFILE"));
+  const { output } =
+    ofParent.result === 0
+      ? ofParent
+      : mustForOutput(prlimitRead(0, "RLIMIT_NOFILE"), "reading the limit of open files");
+  return {
+    soft: readWideField(rlimit64, output, "rlim_cur"),
+    hard: readWideField(rlimit64, output, "rlim_max"),
+  };
+}
+
+/** Whether we are in a user namespace that maps only a part of the ids: then device nodes cannot be made. */
+export function isInUserNamespace(): boolean {
+  const map = readTextIfPresent("/proc/self/uid_map", "looking for a user namespace") ?? "";
+  return map !== "" && !/^\s*0\s+0\s+4294967295\s*$/.test(map);
+}
+
+/**
+ * Lets the container have the descriptors from 3 on: Bun has marked them close-on-exec.
+ *
+ * @param count how many, those of socket activation included
+ * @throws `refused` fault when one of them is not open
+ */
+export function releasePreservedFds(count: number): void {
+  for (let fd = 3; fd < 3 + count; fd += 1) {
+    const flags = execute(fcntl(fd, fcntlCommands.F_GETFD, 0));
+    if (flags < 0) {
+      raise({
+        kind: "refused",
+        message: `unable to preserve fd ${fd}: it is not open (check --preserve-fds and $LISTEN_FDS)`,
+      });
+    }
+    execute(fcntl(fd, fcntlCommands.F_SETFD, flags & ~FD_CLOEXEC));
+  }
+}
+
+/** Absolute path of the rootfs. Spec: config.md#root: a relative path is relative to the bundle. */
+export function rootfsPath(spec: Spec, bundle: string): string {
+  const path = spec.root?.path ?? "";
+  return normalize(path.startsWith("/") ? path : `${bundle}/${path}`);
+}
+
+/** Takes `.`, empty components and `..` out of an absolute path, by its text alone. */
+function normalize(path: string): string {
+  const names: string[] = [];
+  for (const name of path.split("/")) {
+    if (name === "..") names.pop();
+    else if (name !== "" && name !== ".") names.push(name);
+  }
+  return `/${names.join("/")}`;
+}

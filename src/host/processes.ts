@@ -1,0 +1,87 @@
+// What the runtime asks the host about processes, and how it signals them without hitting another one of the same number.
+
+import { errnos } from "../abi/errno.ts";
+import { AT_FDCWD } from "../abi/file.ts";
+import { pollEvents } from "../abi/socket.ts";
+import { execute, executeForOutput, must } from "../ffi/execute.ts";
+import { readlinkat } from "../syscall/files.ts";
+import { pidfdOpen, pidfdSendSignal } from "../syscall/processes.ts";
+import { ppoll } from "../syscall/sockets.ts";
+import { type OwnedFd, own, readTextIfPresent } from "./files.ts";
+
+/** A process by number and start: two processes never share both. */
+export type ProcessIdentity = {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: clock ticks after boot. */
+  readonly startTimeTicks: number;
+};
+
+export type ProcessStat = ProcessIdentity & {
+  /** Field 3: `R`, `S`, `Z`... */
+  readonly state: string;
+};
+
+/**
+ * Reads /proc/PID/stat; proc_pid_stat(5).
+ *
+ * @returns undefined when there is no such process
+ */
+export function readProcessStat(pid: number): ProcessStat | undefined {
+  const text = readTextIfPresent(`/proc/${pid}/stat`, "looking at a process", 8192);
+  if (text === undefined) return undefined;
+  // The name may contain blanks and parentheses: the fields start behind the last one.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const [state = ""] = fields;
+  return { pid, state, startTimeTicks: Number(fields[19]) };
+}
+
+/** Whether this very process still runs: not one that has got its number since, and not a zombie. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  const stat = readProcessStat(identity.pid);
+  return (
+    stat !== undefined &&
+    stat.startTimeTicks === identity.startTimeTicks &&
+    stat.state !== "Z" &&
+    stat.state !== "X"
+  );
+}
+
+/**
+ * Opens a pidfd of this very process.
+ *
+ * @returns undefined when it is gone
+ * @throws `syscall` fault
+ */
+export function openProcess(identity: ProcessIdentity): OwnedFd | undefined {
+  const fd = execute(pidfdOpen(identity.pid));
+  if (fd === -errnos.ESRCH) return undefined;
+  const pidfd = own(fd < 0 ? must(pidfdOpen(identity.pid), "opening the container's init") : fd);
+  // Looked at after the pidfd was opened: what the pidfd refers to can no longer change.
+  if (isAlive(identity)) return pidfd;
+  pidfd[Symbol.dispose]();
+  return undefined;
+}
+
+/** Sends a signal through a pidfd. Returns 0 or -errno. */
+export function sendSignal(pidfd: OwnedFd, signal: number): number {
+  return execute(pidfdSendSignal(pidfd.fd, signal));
+}
+
+/** Waits until the process behind the pidfd has ended, `timeoutMs` at most. Returns whether it has. */
+export function waitForEnd(pidfd: OwnedFd, timeoutMs?: number): boolean {
+  for (;;) {
+    const result = execute(ppoll(pidfd.fd, pollEvents.POLLIN, timeoutMs));
+    if (result !== -errnos.EINTR) return result > 0;
+  }
+}
+
+/** The target of /proc/PID/exe; undefined when there is no such process or it may not be looked at. */
+export function readExecutable(pid: number): string | undefined {
+  return readLink(`/proc/${pid}/exe`);
+}
+
+/** The text of a symbolic link of the host; undefined when it cannot be read. */
+export function readLink(path: string): string | undefined {
+  const { result, output } = executeForOutput(readlinkat(AT_FDCWD, path, 4096));
+  return result < 0 ? undefined : new TextDecoder().decode(output.subarray(0, result));
+}
