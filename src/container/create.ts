@@ -1,0 +1,25 @@
+// create: from a bundle to a parked init, whose pid is in the pid file when the command exits.
+
+import { during } from "../base/fault.ts";
+import { makeContainer } from "./make.ts";
+import { writePidFile } from "./pid-file.ts";
+import { type CreateOptions, prepare } from "./prepare.ts";
+
+/**
+ * Creates the container. Parking init is the last thing that can fail: until then it dies with us.
+ *
+ * Spec: runtime.md#create: MUST be an error if the id is not unique; the program MUST NOT be run yet.
+ *
+ * @throws FaultError; nothing is left then
+ */
+export function createContainer(options: CreateOptions): void {
+  const prepared = prepare(options);
+  const made = makeContainer(options, prepared, "parked");
+  try {
+    if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
+    during("unable to start container process", made.park);
+  } catch (error) {
+    made.undo();
+    throw error;
+  }
+}

@@ -1,0 +1,94 @@
+// delete: takes away what create has made; with --force also what is still alive, or was left by a runtime that died.
+
+import { signals } from "../abi/process.ts";
+import { FaultError, raise } from "../base/fault.ts";
+import { thaw } from "../host/cgroups/freezer.ts";
+import { killAll } from "../host/cgroups/processes.ts";
+import { removeCgroup } from "../host/cgroups/remove.ts";
+import { exists } from "../host/files.ts";
+import { openProcess, sendSignal, waitForEnd } from "../host/processes.ts";
+import { observe } from "./observe.ts";
+import { type ContainerRecord, readRecord } from "./record.ts";
+import { requireStatus } from "./status.ts";
+import {
+  type ContainerPlace,
+  containerPaths,
+  lockDirectory,
+  removeContainerDirectory,
+} from "./store.ts";
+
+const killTimeoutMs = 10_000;
+
+/**
+ * Deletes the container.
+ *
+ * Spec: runtime.md#delete: MUST be an error if the container is not stopped; MUST delete what create has made, and
+ * nothing that it has not.
+ *
+ * @param options.force kill what is alive, and accept that there is no such container
+ * @throws `id`, `status`, `syscall` faults
+ */
+export function deleteContainer(options: ContainerPlace & { readonly force: boolean }): void {
+  const { force } = options;
+  // Killing comes before the lock: whoever holds it may be waiting for the process to end.
+  if (force) killForced(options);
+  using directory = lockDirectory(options, force ? "bounded" : "forever");
+  const record = directory === undefined ? undefined : readRecordFor(options);
+  if (record === undefined) {
+    if (directory !== undefined) removeContainerDirectory(options);
+    if (force) return;
+    raise({ kind: "id", message: "container does not exist" });
+  }
+  const status = observe(containerPaths(options), record);
+  if (!force) requireStatus("delete", options.id, status);
+  if (status !== "stopped") endInit(record, status === "paused");
+  destroyContainer(options, record);
+}
+
+/** Removes cgroup and directory of a container whose init is dead. */
+export function destroyContainer(place: ContainerPlace, record: ContainerRecord): void {
+  const { cgroup_paths: cgroups, tsRunc } = record;
+  // In a pid namespace of its own everything has ended with init.
+  if (!tsRunc.ownPidNamespace) killAll(cgroups, signals.SIGKILL);
+  removeCgroup(cgroups, tsRunc.madeCgroups);
+  removeContainerDirectory(place);
+}
+
+function killForced(options: ContainerPlace): void {
+  const record = readRecordFor({ ...options, force: true });
+  if (record === undefined || record.init_process_pid === 0) return;
+  using pidfd = openProcess(identity(record));
+  if (pidfd !== undefined) sendSignal(pidfd, signals.SIGKILL);
+}
+
+/** The record, or undefined where there is none; with `force` also where it cannot be understood. */
+function readRecordFor(
+  options: ContainerPlace & { readonly force: boolean },
+): ContainerRecord | undefined {
+  const paths = containerPaths(options);
+  if (!exists(paths.record)) return undefined;
+  try {
+    return readRecord(paths);
+  } catch (error) {
+    if (options.force && error instanceof FaultError && error.fault.kind === "refused") {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+function endInit(record: ContainerRecord, frozen: boolean): void {
+  using pidfd = openProcess(identity(record));
+  if (pidfd === undefined) return;
+  sendSignal(pidfd, signals.SIGKILL);
+  if (frozen) thaw(record.cgroup_paths);
+  if (waitForEnd(pidfd, killTimeoutMs)) return;
+  raise({ kind: "status", message: "container init still running" });
+}
+
+function identity(record: ContainerRecord): {
+  readonly pid: number;
+  readonly startTimeTicks: number;
+} {
+  return { pid: record.init_process_pid, startTimeTicks: record.init_process_start };
+}

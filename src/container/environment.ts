@@ -1,0 +1,34 @@
+// The environment of the container's program: the config's, with what the runtime has to add; pure.
+
+/**
+ * Completes the environment. Of two entries with the same name the last one counts.
+ *
+ * @param additions.home used when the config gives no HOME, or an empty one
+ * @param additions.listenFds descriptors of socket activation, which the program is told of
+ */
+export function completeEnvironment(
+  env: readonly string[],
+  additions: { readonly home: string; readonly listenFds: number },
+): string[] {
+  const entries = new Map<string, string>();
+  for (const item of env) {
+    const at = item.indexOf("=");
+    entries.set(at === -1 ? item : item.slice(0, at), item);
+  }
+  const home = entries.get("HOME");
+  if (home === undefined || home === "HOME=") entries.set("HOME", `HOME=${additions.home}`);
+  if (additions.listenFds > 0) {
+    entries.set("LISTEN_FDS", `LISTEN_FDS=${additions.listenFds}`);
+    entries.set("LISTEN_PID", "LISTEN_PID=1");
+  }
+  return [...entries.values()];
+}
+
+/** The home directory of a user by /etc/passwd; `/` when it does not say. */
+export function findHome(passwd: string, uid: number): string {
+  for (const line of passwd.split("\n")) {
+    const fields = line.split(":");
+    if (fields.length >= 7 && fields[2] === String(uid)) return fields[5] || "/";
+  }
+  return "/";
+}

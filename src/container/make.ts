@@ -1,0 +1,249 @@
+// Makes a container up to the point where only the program is left to be started; undone when anything fails.
+
+import { openFlags } from "../abi/file.ts";
+import { present } from "../base/assert.ts";
+import { during, FaultError, raise } from "../base/fault.ts";
+import { execute } from "../ffi/execute.ts";
+import { applyResources } from "../host/cgroups/apply.ts";
+import { joinCgroup, makeCgroup } from "../host/cgroups/make.ts";
+import { countOomKills } from "../host/cgroups/processes.ts";
+import { removeCgroup } from "../host/cgroups/remove.ts";
+import { readStandardStreams, releasePreservedFds } from "../host/facts.ts";
+import { exists, type OwnedFd, openFile, tryWrite, writeAll } from "../host/files.ts";
+import { writeIdMaps } from "../host/id-maps.ts";
+import { readProcessStat } from "../host/processes.ts";
+import type { Answer } from "../init/answer.ts";
+import { drive, endInit, type HostActions, type LiveInit, liveInit } from "../init/drive.ts";
+import { startStub } from "../init/stub-process.ts";
+import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/namespaces.ts";
+import { passwdSlot } from "../inside/process.ts";
+import { effectiveLimits } from "../inside/rlimits.ts";
+import { doorbellFd, listenerFd } from "../plan/host-facts.ts";
+import type { InitProgram, Part } from "../program/program.ts";
+import { geteuid, prlimit } from "../syscall/processes.ts";
+import { findHome } from "./environment.ts";
+import { findProgram } from "./find-program.ts";
+import { makeListener } from "./listener.ts";
+import { namespacePaths } from "./namespace-paths.ts";
+import type { CreateOptions, Prepared } from "./prepare.ts";
+import { type ContainerRecord, newRecord, writeRecord } from "./record.ts";
+import { claimDirectory, containerPaths, removeContainerDirectory } from "./store.ts";
+
+/** A container whose init waits for its last batch. */
+export type MadeContainer = {
+  readonly init: LiveInit;
+  readonly record: ContainerRecord;
+  /** Opened and locked. */
+  readonly directory: OwnedFd;
+  /** Parks init, so that it lives on without us. */
+  readonly park: () => void;
+  /** Takes everything back. */
+  readonly undo: () => void;
+};
+
+/**
+ * Makes the container's directory, cgroup and init. Run by the runtime.
+ *
+ * The record is written before the first effect, so that `delete --force` can clear away what a runtime that was killed
+ * has left: its init dies by itself, directories and groups do not.
+ *
+ * @param fate whether init will wait for `start`, or get its last batch from us
+ * @throws FaultError; nothing is left then
+ */
+export function makeContainer(
+  options: CreateOptions,
+  prepared: Prepared,
+  fate: "parked" | "started",
+): MadeContainer {
+  const directory = claimDirectory(options);
+  const undo = new DisposableStack();
+  undo.use(directory);
+  undo.defer(() => removeContainerDirectory(options));
+  try {
+    const intent = intendedRecord(options, prepared);
+    keepConfig(options, prepared.configText);
+    writeRecord(containerPaths(options), intent);
+    const made = makeCgroup(prepared.cgroup);
+    undo.defer(() => removeCgroup(prepared.cgroup.paths, made));
+    return startInit({ options, prepared, fate, intent, made, directory, undo });
+  } catch (error) {
+    undo.dispose();
+    throw error;
+  }
+}
+
+function startInit(container: {
+  readonly options: CreateOptions;
+  readonly prepared: Prepared;
+  readonly fate: "parked" | "started";
+  readonly intent: ContainerRecord;
+  readonly made: readonly string[];
+  readonly directory: OwnedFd;
+  readonly undo: DisposableStack;
+}): MadeContainer {
+  const { options, prepared, intent, made, directory, undo } = container;
+  const { facts, spec, program } = prepared;
+  // An init that is started at once needs no socket to be called on.
+  using listener = container.fate === "parked" ? makeListener(directory) : undefined;
+  releasePreservedFds(facts.preserveFds);
+  const stub = startStub({
+    doorbellFd: doorbellFd(facts.preserveFds),
+    descriptors:
+      listener === undefined ? [] : [{ from: listener.fd, to: listenerFd(facts.preserveFds) }],
+  });
+  undo.use(stub.doorbell);
+  const init = liveInit(stub);
+  undo.defer(() => endInit(init));
+  const { oomScoreAdj } = spec.process;
+  if (oomScoreAdj !== undefined) setOomScore(init.pid, oomScoreAdj);
+  const actions = hostActions(prepared);
+  const { setUp, parking } = splitParking(program);
+  const answer = during("unable to start container process", () =>
+    explainOom(prepared, () =>
+      during("error during container init", () => drive(init, setUp, actions)),
+    ),
+  );
+  refuseNotJoined(prepared, init);
+  const path = during("unable to start container process", () =>
+    findProgram(present(spec.process.args[0], "args[0]"), spec.process.env ?? [], answer),
+  );
+  const record = completeRecord(intent, { init, made, path, home: homeOf(prepared, answer) });
+  writeRecord(containerPaths(options), record);
+  return {
+    init,
+    record,
+    directory,
+    park: () => {
+      drive(init, parking, actions);
+    },
+    undo: () => undo.dispose(),
+  };
+}
+
+/** The last batch, which parks, apart from the others. */
+function splitParking(program: InitProgram): { setUp: InitProgram; parking: InitProgram } {
+  const isParking = (part: Part): boolean => part.kind === "batch" && part.name === "parking";
+  return {
+    setUp: { parts: program.parts.filter((part) => !isParking(part)) },
+    parking: { parts: program.parts.filter(isParking) },
+  };
+}
+
+function hostActions({ spec, cgroup, facts }: Prepared): HostActions {
+  const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
+  return {
+    "write-id-maps": (pid) => writeIdMaps(pid, { uids: uidMappings, gids: gidMappings }),
+    "join-cgroup": (pid) => joinCgroup(cgroup.paths, pid),
+    "apply-resources": () => applyResources(cgroup),
+    "set-rlimits": (pid) => {
+      for (const limit of effectiveLimits(spec.process.rlimits ?? [], facts.callerOpenFiles)) {
+        // What cannot be set from here, init tries itself, and its word counts.
+        execute(prlimit(pid, limit));
+      }
+    },
+  };
+}
+
+/** Spec: config.md#linux-process: oomScoreAdj. Set before the stub gives up the right to lower it. */
+function setOomScore(pid: number, score: number): void {
+  const path = `/proc/${pid}/oom_score_adj`;
+  if (tryWrite(path, `${score}`) >= 0) return;
+  raise({ kind: "refused", message: `setting oomScoreAdj to ${score}: ${path} cannot be written` });
+}
+
+/** Says so when the kernel has killed init for want of memory: the limit is too low for anything to start. */
+function explainOom<T>({ cgroup }: Prepared, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    const died = error instanceof FaultError && error.fault.kind === "init-died";
+    if (!died || countOomKills(cgroup.paths) === 0) throw error;
+    return raise(
+      { kind: "refused", message: "container init was OOM-killed (memory limit too low?)" },
+      error,
+    );
+  }
+}
+
+/** Spec: config-linux.md#namespaces: an error when the namespace of a path cannot be joined. */
+function refuseNotJoined({ spec }: Prepared, init: LiveInit): void {
+  const joined = joinedNamespaces(spec.linux?.namespaces ?? []);
+  const [missing] = namespacesNotJoined(joined, init.results);
+  if (missing === undefined) return;
+  raise({
+    kind: "refused",
+    message: `joining the ${missing.type} namespace ${missing.path}: operation not permitted`,
+  });
+}
+
+function homeOf({ spec }: Prepared, answer: Answer): string {
+  const passwd = answer.outputs.get(passwdSlot);
+  const size = answer.results.get(passwdSlot) ?? 0;
+  if (passwd === undefined || size <= 0) return "/";
+  return findHome(new TextDecoder().decode(passwd.subarray(0, size)), spec.process.user?.uid ?? 0);
+}
+
+function keepConfig(options: CreateOptions, text: string): void {
+  const doing = "keeping the config";
+  const flags = openFlags.O_WRONLY | openFlags.O_CREAT | openFlags.O_EXCL;
+  using file = openFile(containerPaths(options).config, { flags, mode: 0o600, doing });
+  writeAll(file.fd, text, doing);
+}
+
+function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): ContainerRecord {
+  const { cgroup, facts, rootfs, spec, listenFds } = prepared;
+  const directories = [...new Set(Object.values(cgroup.paths))];
+  const { soft, hard } = facts.callerOpenFiles;
+  return newRecord({
+    id,
+    init_process_pid: 0,
+    init_process_start: 0,
+    created: new Date().toISOString(),
+    rootless: false,
+    cgroup_paths: cgroup.paths,
+    namespace_paths: {},
+    external_descriptors: readStandardStreams(),
+    intel_rdt_path: "",
+    tsRunc: {
+      ociVersion: spec.ociVersion,
+      bundle,
+      rootfs,
+      annotations: spec.annotations ?? {},
+      ownerUid: execute(geteuid()),
+      phase: "intent",
+      program: "",
+      home: "/",
+      preserveFds: facts.preserveFds,
+      listenFds,
+      ownPidNamespace: newNamespaces(spec.linux?.namespaces ?? []).includes("pid"),
+      // What is missing now is what we are about to make.
+      madeCgroups: directories.filter((path) => !exists(path)),
+      callerOpenFiles: { soft: `${soft}`, hard: `${hard}` },
+    },
+  });
+}
+
+function completeRecord(
+  intent: ContainerRecord,
+  facts: {
+    readonly init: LiveInit;
+    readonly made: readonly string[];
+    readonly path: string;
+    readonly home: string;
+  },
+): ContainerRecord {
+  const { pid } = facts.init;
+  return {
+    ...intent,
+    init_process_pid: pid,
+    init_process_start: readProcessStat(pid)?.startTimeTicks ?? 0,
+    namespace_paths: namespacePaths(pid),
+    tsRunc: {
+      ...intent.tsRunc,
+      phase: "created",
+      program: facts.path,
+      home: facts.home,
+      madeCgroups: facts.made,
+    },
+  };
+}

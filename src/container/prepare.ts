@@ -1,0 +1,106 @@
+// Everything of a create that has no effect: the config read and checked, the host looked at, the plans made.
+
+import { raise } from "../base/fault.ts";
+import { execute } from "../ffi/execute.ts";
+import { readCgroupHost } from "../host/cgroups/host.ts";
+import {
+  cgroupMountFacts,
+  isInUserNamespace,
+  readCallerOpenFiles,
+  readNullStreams,
+  readRootFacts,
+  rootfsPath,
+} from "../host/facts.ts";
+import { exists, readTextIfPresent } from "../host/files.ts";
+import { stubExitAddress } from "../init/stub-process.ts";
+import { type CgroupPlan, planCgroup } from "../plan/cgroup.ts";
+import { createProgram } from "../plan/create-program.ts";
+import type { HostFacts } from "../plan/host-facts.ts";
+import type { InitProgram } from "../program/program.ts";
+import type { ContainerId } from "../spec/container-id.ts";
+import { parseConfig } from "../spec/load.ts";
+import { findUnsupported, refuseUnsupported } from "../spec/unsupported.ts";
+import { type ValidatedSpec, validateConfig } from "../spec/validate.ts";
+import { getpid } from "../syscall/processes.ts";
+
+/** What the caller of create or run has asked for. */
+export type CreateOptions = {
+  readonly root: string;
+  readonly id: ContainerId;
+  /** Absolute. */
+  readonly bundle: string;
+  readonly pidFile?: string;
+  readonly consoleSocket?: string;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  readonly preserveFds: number;
+  readonly systemdCgroup: boolean;
+  readonly rootless: "true" | "false" | "auto";
+};
+
+export type Prepared = {
+  readonly spec: ValidatedSpec;
+  /** The text of config.json, kept for `start`. */
+  readonly configText: string;
+  readonly rootfs: string;
+  readonly cgroup: CgroupPlan;
+  readonly facts: HostFacts;
+  readonly program: InitProgram;
+  /** Descriptors of socket activation among those that are preserved. */
+  readonly listenFds: number;
+};
+
+/** Reads, checks and plans. Changes nothing. */
+export function prepare(options: CreateOptions): Prepared {
+  const { bundle, id } = options;
+  if (options.systemdCgroup) {
+    raise({ kind: "unsupported", pointer: "--systemd-cgroup", what: "the systemd cgroup driver" });
+  }
+  const configText = readConfig(bundle);
+  const spec = validateConfig(parseConfig(configText, "config.json"), {
+    noPivot: options.noPivot,
+  });
+  refuseUnsupported(findUnsupported(spec));
+  if (options.consoleSocket !== undefined) {
+    raise({
+      kind: "refused",
+      message: "cannot use console socket if runc will not detach or allocate tty",
+    });
+  }
+  const linux = spec.linux ?? {};
+  const rootfs = rootfsPath(spec, bundle);
+  const root = readRootFacts(rootfs, linux.rootfsPropagation);
+  const host = readCgroupHost();
+  const { cgroupsPath, resources } = linux;
+  const cgroup = planCgroup({ id, cgroupsPath, resources }, host);
+  const listenFds = readListenFds();
+  const facts: HostFacts = {
+    bundle,
+    root,
+    cgroup: cgroupMountFacts(linux, host, cgroup),
+    runtimePid: execute(getpid()),
+    preserveFds: options.preserveFds + listenFds,
+    nullStreams: readNullStreams(),
+    callerOpenFiles: readCallerOpenFiles(),
+    hostHasKcore: exists("/proc/kcore"),
+    inUserNamespace: isInUserNamespace(),
+    noPivot: options.noPivot,
+    keyring: options.noNewKeyring ? undefined : `_ses.${id}`,
+    exitAddress: stubExitAddress,
+  };
+  const program = createProgram(spec, facts);
+  return { spec, configText, rootfs, cgroup, facts, program, listenFds };
+}
+
+/** Spec: runtime.md#create: the bundle's config.json; runc's words when there is none. */
+function readConfig(bundle: string): string {
+  const text = readTextIfPresent(`${bundle}/config.json`, "reading config.json");
+  if (text !== undefined) return text;
+  return raise({ kind: "refused", message: "JSON specification file config.json not found" });
+}
+
+/** The number of sockets that a service manager has handed to us, sd_listen_fds(3). */
+function readListenFds(): number {
+  const count = Number(process.env["LISTEN_FDS"] ?? "0");
+  return Number.isInteger(count) && count > 0 && count < 1024 ? count : 0;
+}

@@ -1,0 +1,51 @@
+// Gives init its last batch, which ends in execve, and finds out whether that worked.
+
+import { signals } from "../abi/process.ts";
+import { raise } from "../base/fault.ts";
+import { execute } from "../ffi/execute.ts";
+import { readAnswer } from "../init/answer.ts";
+import { encodeBatch } from "../init/batch.ts";
+import { receiveAnswer, sendBatch } from "../init/doorbell.ts";
+import { leaveRuntime, startProgram } from "../inside/process.ts";
+import { effectiveLimits, limitsAtStart } from "../inside/rlimits.ts";
+import { doorbellFd } from "../plan/host-facts.ts";
+import type { ValidatedSpec } from "../spec/validate.ts";
+import { kill } from "../syscall/processes.ts";
+import { completeEnvironment } from "./environment.ts";
+import type { ContainerRecord } from "./record.ts";
+
+/**
+ * Starts the container's program through the doorbell of its init.
+ *
+ * The doorbell closes when execve succeeds. An answer means that a step has failed: the container then ends.
+ *
+ * @throws `syscall` fault of the step, execve's among them; `init-died`
+ */
+export function startInit(doorbell: number, record: ContainerRecord, spec: ValidatedSpec): void {
+  const { tsRunc } = record;
+  const { soft, hard } = tsRunc.callerOpenFiles;
+  const caller = { soft: BigInt(soft), hard: BigInt(hard) };
+  const batch = encodeBatch(
+    [
+      ...leaveRuntime(),
+      ...limitsAtStart(effectiveLimits(spec.process.rlimits ?? [], caller)),
+      ...startProgram({
+        path: tsRunc.program,
+        args: spec.process.args,
+        env: completeEnvironment(spec.process.env ?? [], tsRunc),
+        firstPrivateFd: doorbellFd(tsRunc.preserveFds),
+      }),
+    ],
+    new Map(),
+  );
+  sendBatch(doorbell, batch);
+  const answer = receiveAnswer(doorbell, batch);
+  if (answer === undefined) return;
+  execute(kill(record.init_process_pid, signals.SIGKILL));
+  readAnswer(batch, answer);
+  raise({
+    kind: "init-died",
+    doing: "starting the container",
+    how: "init did not start the program",
+  });
+}

@@ -1,0 +1,37 @@
+// start: lets a created container run its program.
+
+import { raise } from "../base/fault.ts";
+import { readText, removeFile } from "../host/files.ts";
+import { parseConfig } from "../spec/load.ts";
+import { recallConfig } from "../spec/validate.ts";
+import { callInit } from "./listener.ts";
+import { observe } from "./observe.ts";
+import { readRecord } from "./record.ts";
+import { startInit } from "./start-init.ts";
+import { requireStatus } from "./status.ts";
+import { type ContainerPlace, containerPaths, lockDirectory } from "./store.ts";
+
+/**
+ * Starts the container. Two that try at once take turns: the second finds it running.
+ *
+ * Spec: runtime.md#start: MUST run the user-specified program; MUST be an error if the container is not created.
+ *
+ * @throws `id`, `status` faults; `syscall` when the program cannot be executed, and the container has stopped then
+ */
+export function startContainer(place: ContainerPlace): void {
+  const paths = containerPaths(place);
+  using directory = lockDirectory(place, "forever");
+  const record = readRecord(paths);
+  requireStatus("start", place.id, observe(paths, record));
+  const text = readText(paths.config, "reading the container's config");
+  const spec = recallConfig(parseConfig(text, "config.json"));
+  using doorbell = directory === undefined ? undefined : callInit(directory);
+  if (doorbell === undefined) {
+    raise({ kind: "status", message: "cannot start a container that has stopped" });
+  }
+  try {
+    startInit(doorbell.fd, record, spec);
+  } finally {
+    removeFile(paths.socket, "removing the socket of init");
+  }
+}

@@ -1,0 +1,58 @@
+// The states of a container's life and which command each allows; runtime.md#state, and runc's words where one is refused.
+
+import { raise } from "../base/fault.ts";
+
+export type Status = "created" | "running" | "paused" | "stopped";
+
+/** What `state` and `list` show; the keys are runc's, in its order. */
+export type ContainerState = {
+  readonly ociVersion: string;
+  readonly id: string;
+  /** 0 when stopped. */
+  readonly pid: number;
+  readonly status: Status;
+  readonly bundle: string;
+  readonly rootfs: string;
+  /** RFC 3339, UTC. */
+  readonly created: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly owner: string;
+};
+
+type Verb = "start" | "kill" | "delete";
+
+/** Verb and status to the refusal, or undefined where the verb is accepted. The table is also the documentation. */
+const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined>>>> = {
+  // Spec: runtime.md#start: MUST be an error if the container is not created.
+  start: {
+    created: undefined,
+    running: "cannot start an already running container",
+    paused: "cannot start an already running container",
+    stopped: "cannot start a container that has stopped",
+  },
+  // Spec: runtime.md#kill: MUST be an error if it is neither created nor running.
+  kill: {
+    created: undefined,
+    running: undefined,
+    paused: undefined,
+    stopped: "container not running",
+  },
+  // Spec: runtime.md#delete: MUST be an error if it is not stopped; a created one is killed first, as by runc.
+  delete: {
+    created: undefined,
+    running: "cannot delete container ID that is not stopped: running",
+    paused: "cannot delete container ID that is not stopped: paused",
+    stopped: undefined,
+  },
+};
+
+/**
+ * Refuses a verb that the status does not allow.
+ *
+ * @throws `status` fault with runc's words
+ */
+export function requireStatus(verb: Verb, id: string, status: Status): void {
+  const refusal = refusals[verb][status];
+  if (refusal === undefined) return;
+  raise({ kind: "status", message: refusal.replace(" ID ", ` ${id} `) });
+}

@@ -1,0 +1,56 @@
+// run: create and start in one; in the foreground it stays with the container until that ends.
+
+import { prctlOptions } from "../abi/process.ts";
+import { during } from "../base/fault.ts";
+import { destroyContainer } from "../container/delete.ts";
+import { type MadeContainer, makeContainer } from "../container/make.ts";
+import { writePidFile } from "../container/pid-file.ts";
+import { type CreateOptions, type Prepared, prepare } from "../container/prepare.ts";
+import { startInit } from "../container/start-init.ts";
+import { execute } from "../ffi/execute.ts";
+import { prctl } from "../syscall/processes.ts";
+import { attend } from "./attend.ts";
+
+export type RunOptions = CreateOptions & {
+  readonly detach: boolean;
+  /** Leave the container's directory and cgroup when it has ended. */
+  readonly keep: boolean;
+  readonly noSubreaper: boolean;
+};
+
+/**
+ * Runs the container.
+ *
+ * @returns the exit status of the container's program, 128 and the signal when one ended it; 0 when detached
+ * @throws FaultError; nothing is left then
+ */
+export async function runContainer(options: RunOptions): Promise<number> {
+  const prepared = prepare(options);
+  const { detach, keep } = options;
+  if (!detach && !options.noSubreaper) {
+    // What the container's processes leave behind comes to us and is reaped here.
+    execute(prctl(prctlOptions.PR_SET_CHILD_SUBREAPER, 1));
+  }
+  const made = makeContainer(options, prepared, "started");
+  if (detach) {
+    startOrUndo(options, prepared, made);
+    return 0;
+  }
+  using attendant = attend(made.init.pid);
+  startOrUndo(options, prepared, made);
+  const status = await attendant.ended();
+  if (!keep) destroyContainer(options, made.record);
+  return status;
+}
+
+function startOrUndo(options: RunOptions, prepared: Prepared, made: MadeContainer): void {
+  try {
+    if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
+    during("unable to start container process", () =>
+      startInit(made.init.doorbell, made.record, prepared.spec),
+    );
+  } catch (error) {
+    made.undo();
+    throw error;
+  }
+}
