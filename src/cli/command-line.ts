@@ -1,0 +1,108 @@
+// The door: from the arguments to the exit status, with every failure worded and logged here and nowhere else.
+
+import { during, FaultError, raise } from "../base/fault.ts";
+import { wordFaultError } from "../base/word-fault.ts";
+import type { GlobalOptions } from "./invocation.ts";
+import { type Log, openLog, standardErrorLog } from "./log.ts";
+import { flag, type OptionValues, text } from "./options.ts";
+import { type CommandLine, parseCommandLine, readBoolean } from "./parse.ts";
+import { findRoot } from "./root.ts";
+
+const failed = 1;
+/** What urfave/cli exits with when there is no such command. */
+const unknownCommand = 3;
+
+/**
+ * Does what the arguments say. `program` is the name that we were called by.
+ *
+ * @returns the exit status; failures have been logged
+ */
+export async function runCommandLine(argv: readonly string[], program: string): Promise<number> {
+  let log = standardErrorLog({ debug: false });
+  try {
+    if (argv[0] === "--get-yargs-completions") return (await import("./help.ts")).complete(argv);
+    const line = parseCommandLine(argv, program);
+    if (line.kind === "version") return (await import("./version.ts")).printVersion();
+    if (line.kind === "help" || line.kind === "mistake") {
+      // As with runc, what is wrong with the global options or only asks for the program's help needs no log.
+      if (line.command !== undefined) log = openLogOf(line.globals);
+      return await explain(line, log);
+    }
+    log = openLogOf(line.globals);
+    const globals = readGlobals(line.globals);
+    if (line.kind === "unknown") {
+      log.error(`No help topic for '${line.name}'\n`);
+      return unknownCommand;
+    }
+    const { command, values, positionals } = line;
+    log.debug(`ts-runc ${command.name}, state root ${globals.root}`);
+    const call = await command.load();
+    const invocation = { globals, values, positionals };
+    return await withFailure(command.failure, () => call(invocation));
+  } catch (error) {
+    log.debug(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    log.error(wordFailure(error));
+    return failed;
+  }
+}
+
+/** Puts the command's own words in front of a fault, whether the command is synchronous or not. */
+async function withFailure(
+  failure: string | undefined,
+  action: () => number | Promise<number>,
+): Promise<number> {
+  if (failure === undefined) return await action();
+  const answer = during(failure, action);
+  if (typeof answer === "number") return answer;
+  return await answer.catch((error: unknown) => {
+    throw error instanceof FaultError ? error.within(failure) : error;
+  });
+}
+
+async function explain(
+  line: CommandLine & { readonly kind: "help" | "mistake" },
+  log: Log,
+): Promise<number> {
+  const { printHelp } = await import("./help.ts");
+  if (line.kind === "help") {
+    await printHelp({ command: line.command, headline: undefined });
+    return 0;
+  }
+  await printHelp({ command: line.command, headline: line.headline });
+  log.error(line.message);
+  return failed;
+}
+
+function openLogOf(values: OptionValues): Log {
+  const format = values.get("log-format");
+  return openLog({
+    path: text(values, "log"),
+    format: typeof format === "string" ? format : undefined,
+    debug: flag(values, "debug"),
+  });
+}
+
+function readGlobals(values: OptionValues): GlobalOptions {
+  const root = values.get("root");
+  const given = typeof root === "string" ? root : undefined;
+  return {
+    root: findRoot(given),
+    rootGiven: given !== undefined,
+    systemdCgroup: flag(values, "systemd-cgroup"),
+    rootless: readRootless(text(values, "rootless") ?? "auto"),
+  };
+}
+
+function readRootless(given: string): "true" | "false" | "auto" {
+  if (given.toLowerCase() === "auto") return "auto";
+  const value = readBoolean(given);
+  if (value === undefined) {
+    raise({ kind: "refused", message: `invalid --rootless ${given}: want true, false or auto` });
+  }
+  return value ? "true" : "false";
+}
+
+function wordFailure(error: unknown): string {
+  if (error instanceof FaultError) return wordFaultError(error);
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,60 @@
+// The options that `create` and `run` share, as the container room wants them; what the config says about them is not
+// known here.
+
+import { raise } from "../base/fault.ts";
+import { type ContainerId, parseContainerId } from "../spec/container-id.ts";
+import { absolutePath } from "./absolute-path.ts";
+import type { Invocation } from "./invocation.ts";
+import { flag, integer, text } from "./options.ts";
+
+export type CreationOptions = {
+  readonly root: string;
+  readonly id: ContainerId;
+  /** Absolute. */
+  readonly bundle: string;
+  /** Absolute. */
+  readonly pidFile?: string;
+  /** Absolute. */
+  readonly consoleSocket?: string;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  readonly preserveFds: number;
+  readonly systemdCgroup: boolean;
+  readonly rootless: "true" | "false" | "auto";
+};
+
+/** More than the kernel's default for fs.nr_open: a loop over them has an end. */
+const preserveFdsMax = 1024 * 1024;
+
+/**
+ * Reads the options.
+ *
+ * @throws FaultError where one of them cannot be meant
+ */
+export function readCreationOptions({ globals, values, positionals }: Invocation): CreationOptions {
+  const [id = ""] = positionals;
+  const bundle = absolutePath(text(values, "bundle") ?? ".");
+  const pidFile = text(values, "pid-file");
+  const consoleSocket = text(values, "console-socket");
+  const preserveFds = integer(values, "preserve-fds");
+  if (preserveFds < 0 || preserveFds > preserveFdsMax) {
+    raise({ kind: "refused", message: `--preserve-fds ${preserveFds} is out of range` });
+  }
+  return {
+    root: globals.root,
+    id: parseContainerId(id),
+    bundle,
+    ...(pidFile === undefined ? {} : { pidFile: absolutePath(pidFile) }),
+    // runc has changed its directory to the bundle by the time it connects.
+    ...(consoleSocket === undefined ? {} : { consoleSocket: inBundle(bundle, consoleSocket) }),
+    noPivot: flag(values, "no-pivot"),
+    noNewKeyring: flag(values, "no-new-keyring"),
+    preserveFds,
+    systemdCgroup: globals.systemdCgroup,
+    rootless: globals.rootless,
+  };
+}
+
+function inBundle(bundle: string, path: string): string {
+  return absolutePath(path.startsWith("/") ? path : `${bundle}/${path}`);
+}

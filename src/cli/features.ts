@@ -1,0 +1,92 @@
+// ts-runc features: what this build can do, in the form of features.md; the truth of today, derived from what is refused.
+
+import { commit, runcVersion, specVersion, version } from "../../build/version.ts";
+import { readText } from "../host/files.ts";
+import { knownMountOptions } from "../inside/mounts/options.ts";
+import { capabilityNames } from "../spec/capability-names.ts";
+import type { Features } from "../spec/reports.ts";
+import { hookPoints } from "../spec/rules/config-rules.ts";
+import type { Linux, NamespaceType, Process, Spec } from "../spec/types.ts";
+import { findUnsupported } from "../spec/unsupported.ts";
+import { print } from "./output.ts";
+import { readLibseccompVersion } from "./version.ts";
+
+export function features(): number {
+  const document = describeFeatures({
+    capabilityLast: Number(readText("/proc/sys/kernel/cap_last_cap", "reading the capabilities")),
+    libseccomp: readLibseccompVersion(),
+  });
+  print(`${JSON.stringify(document, undefined, 4)}\n`);
+  return 0;
+}
+
+const namespaceTypes: readonly NamespaceType[] = [
+  "cgroup",
+  "ipc",
+  "mount",
+  "network",
+  "pid",
+  "time",
+  "user",
+  "uts",
+];
+
+/** The document for a host with these properties. */
+export function describeFeatures(host: {
+  readonly capabilityLast: number;
+  readonly libseccomp: string | undefined;
+}): Features {
+  const libseccomp = does({ seccomp: { defaultAction: "SCMP_ACT_ALLOW" } })
+    ? host.libseccomp
+    : undefined;
+  return {
+    ociVersionMin: "1.0.0",
+    ociVersionMax: specVersion,
+    hooks: hookPoints.filter((point) => accepts({ hooks: { [point]: [{ path: "/hook" }] } })),
+    mountOptions: [...knownMountOptions].sort(),
+    linux: {
+      namespaces: namespaceTypes.filter((type) => does({ namespaces: [{ type }] })),
+      capabilities: capabilityNames.slice(0, host.capabilityLast + 1),
+      cgroup: {
+        v1: true,
+        v2: true,
+        systemd: false,
+        systemdUser: false,
+        rdma: does({ resources: { rdma: { mlx5_1: { hcaHandles: 1 } } } }),
+      },
+      seccomp: { enabled: libseccomp !== undefined },
+      apparmor: { enabled: runs({ apparmorProfile: "profile" }) },
+      selinux: { enabled: runs({ selinuxLabel: "label" }) },
+      intelRdt: { enabled: does({ intelRdt: { closID: "class" } }) },
+      mountExtensions: { idmap: { enabled: mountsWithIds() } },
+      netDevices: { enabled: does({ netDevices: { eth0: {} } }) },
+    },
+    annotations: {
+      "org.opencontainers.runc.version": runcVersion,
+      "org.opencontainers.runc.commit": commit,
+      "org.opencontainers.runc.checkpoint.enabled": "false",
+      "ts-runc.version": version,
+      ...(libseccomp === undefined ? {} : { "io.github.seccomp.libseccomp.version": libseccomp }),
+    },
+    // None of the annotations that runc or crun obey does anything here.
+    potentiallyUnsafeConfigAnnotations: [],
+  };
+}
+
+/** Whether a config that asks for this gets it: everything else is refused by name. */
+function accepts(part: Partial<Spec>): boolean {
+  return findUnsupported({ ociVersion: specVersion, ...part }).length === 0;
+}
+
+function does(linux: Linux): boolean {
+  return accepts({ linux });
+}
+
+function runs(process: Partial<Process>): boolean {
+  return accepts({ process: { cwd: "/", args: ["sh"], ...process } });
+}
+
+function mountsWithIds(): boolean {
+  const uidMappings = [{ containerID: 0, hostID: 1000, size: 1 }];
+  return accepts({ mounts: [{ destination: "/data", uidMappings }] });
+}

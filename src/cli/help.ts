@@ -1,0 +1,129 @@
+// Help texts and completion, made by yargs from the table; loaded only for them, for it takes longer than the commands.
+
+import type { Yargs, YargsOption } from "yargs";
+import type { Option } from "./options.ts";
+import { print } from "./output.ts";
+import { type Command, commands, globalOptions } from "./table.ts";
+import { versionText } from "./version.ts";
+
+const description = `ts-runc is a command line client for running applications packaged according to
+the Open Container Initiative (OCI) format, in place of runc.
+
+Containers are configured using bundles. A bundle for a container is a directory
+that includes a specification file named "config.json" and a root filesystem.
+The root filesystem contains the contents of the container.
+
+To start a new instance of a container:
+
+    # ts-runc run [ -b bundle ] <container-id>
+
+Where "<container-id>" is your name for the instance of the container that you
+are starting. The name you provide for the container instance must be unique on
+your host. Providing the bundle directory using "-b" is optional. The default
+value for "bundle" is the current directory.`;
+
+const bashScript = `# ts-runc's completion for bash
+_ts_runc() {
+  local words
+  mapfile -t words < <(ts-runc --get-yargs-completions "\${COMP_WORDS[@]:1}")
+  mapfile -t COMPREPLY < <(compgen -W "\${words[*]}" -- "\${COMP_WORDS[COMP_CWORD]}")
+}
+complete -o default -F _ts_runc ts-runc
+`;
+
+/** Prints the help of the program or of one command, below `headline` where something was wrong. */
+export async function printHelp(options: {
+  readonly command: Command | undefined;
+  readonly headline: string | undefined;
+}): Promise<void> {
+  const { command, headline } = options;
+  const text = command === undefined ? await programHelp() : await commandHelp(command);
+  print(`${headline === undefined ? "" : `${headline}\n\n`}${text}\n`);
+}
+
+/** Prints the script that has bash ask us for completions. */
+export function completion(): number {
+  print(bashScript);
+  return 0;
+}
+
+/** Prints what can follow the words typed so far, one a line; the last word is the one being typed. */
+export async function complete(argv: readonly string[]): Promise<number> {
+  const typed = argv.slice(1);
+  const command = commands.find(({ name }) => typed.slice(0, -1).includes(name));
+  const program = command === undefined ? listCommands(await start()) : await start();
+  const options = command === undefined ? globalOptions : command.options;
+  const words = await addOptions(program, options).getCompletion(typed);
+  print(words.map((word) => `${word}\n`).join(""));
+  return 0;
+}
+
+async function programHelp(): Promise<string> {
+  const version = versionText().trimEnd();
+  const head = `NAME:
+   ts-runc - Open Container Initiative runtime
+
+${description}
+
+USAGE:
+   ts-runc [global options] command [command options] [arguments...]
+
+VERSION:
+   ${version}`;
+  const titles = { "Commands:": "COMMANDS:", "Options:": "GLOBAL OPTIONS:" };
+  const program = listCommands((await start()).usage(head).updateStrings(titles));
+  return await addOptions(program, globalOptions).getHelp();
+}
+
+function listCommands(program: Yargs): Yargs {
+  const help = { name: "help", usage: "Shows a list of commands or help for one command" };
+  return [...commands, help].reduce((all, { name, usage }) => all.command(name, usage), program);
+}
+
+async function commandHelp(command: Command): Promise<string> {
+  const { name, usage, options, argumentsUsage } = command;
+  const shown = options.some(({ hidden }) => hidden !== true) ? " [command options]" : "";
+  const head = `NAME:
+   ts-runc ${name} - ${usage}
+
+USAGE:
+   ts-runc ${name}${shown} ${argumentsUsage}
+
+DESCRIPTION:
+   ${command.description}`;
+  const program = (await start()).usage(head).updateStrings({ "Options:": "OPTIONS:" });
+  return await addOptions(program, options).getHelp();
+}
+
+/**
+ * yargs without its own --help and --version, and without what it looks for outside: locale, width of the terminal. It
+ * takes settings from a package.json in or above the directory in which it is loaded, which is somebody's bundle: so we
+ * go elsewhere first.
+ */
+async function start(): Promise<Yargs> {
+  process.chdir("/");
+  const { default: yargs } = await import("yargs");
+  return yargs([])
+    .scriptName("")
+    .locale("en")
+    .wrap(null)
+    .help(false)
+    .version(false)
+    .exitProcess(false);
+}
+
+function addOptions(program: Yargs, options: readonly Option[]): Yargs {
+  return options.reduce((all, option) => all.option(option.name, describe(option)), program);
+}
+
+function describe({ short, kind, fallback, usage, hidden }: Option): YargsOption {
+  return {
+    ...(short === undefined ? {} : { alias: short }),
+    ...(kind === "flag" ? { boolean: true } : {}),
+    ...(kind === "text" ? { string: true, requiresArg: true } : {}),
+    ...(kind === "integer" ? { number: true, requiresArg: true } : {}),
+    ...(fallback === undefined ? {} : { default: fallback }),
+    ...(hidden === undefined ? {} : { hidden }),
+    describe: usage,
+  };
+}

@@ -1,0 +1,101 @@
+// The log as runc's callers know it: logrus lines, on stderr or in --log's file in text or JSON; not what is said in it.
+
+import { openFlags } from "../abi/file.ts";
+import { FaultError, raise } from "../base/fault.ts";
+import { execute } from "../ffi/execute.ts";
+import { openFile, writeAll } from "../host/files.ts";
+import { call, number } from "../syscall/value.ts";
+import { quote } from "./quote.ts";
+
+export type Log = {
+  readonly error: (message: string) => void;
+  /** Does nothing without --debug. */
+  readonly debug: (message: string) => void;
+};
+
+type Level = "error" | "debug";
+
+/** The log before its options are known, and without --log. */
+export function standardErrorLog(options: { readonly debug: boolean }): Log {
+  const { debug } = options;
+  const write = (level: Level, message: string): void => {
+    writeBestEffort(2, isTerminal(2) ? colouredLine(level, message) : textLine(level, message));
+  };
+  return {
+    error: (message) => write("error", message),
+    debug: (message) => debug && write("debug", message),
+  };
+}
+
+/**
+ * Opens the log. The file is made even if nothing will be logged; errors go to it and, bare, to stderr.
+ *
+ * @throws FaultError `refused` for an unknown format; `syscall` when the file cannot be opened
+ */
+export function openLog(options: {
+  readonly path: string | undefined;
+  readonly format: string | undefined;
+  readonly debug: boolean;
+}): Log {
+  const { path, format = "text", debug } = options;
+  const { O_WRONLY, O_CREAT, O_APPEND, O_SYNC } = openFlags;
+  // Open until the process ends. Opened before the format is looked at, as runc does.
+  const fd =
+    path === undefined
+      ? undefined
+      : openFile(path, {
+          flags: O_WRONLY | O_CREAT | O_APPEND | O_SYNC,
+          mode: 0o644,
+          doing: "opening the log",
+        }).fd;
+  if (format !== "text" && format !== "json") {
+    raise({ kind: "refused", message: `invalid log-format: ${format}` });
+  }
+  if (fd === undefined && format === "text") return standardErrorLog({ debug });
+  const line = format === "json" ? jsonLine : textLine;
+  return {
+    error: (message) => {
+      writeBestEffort(fd ?? 2, line("error", message));
+      if (fd !== undefined) writeBestEffort(2, message.endsWith("\n") ? message : `${message}\n`);
+    },
+    debug: (message) => debug && writeBestEffort(fd ?? 2, line("debug", message)),
+  };
+}
+
+export function textLine(level: Level, message: string): string {
+  // logrus quotes what is not one plain word.
+  const text = /^[\w\-./@^+]+$/.test(message) ? message : quote(message);
+  return `time="${now()}" level=${level} msg=${text}\n`;
+}
+
+export function jsonLine(level: Level, message: string): string {
+  return `${JSON.stringify({ level, msg: message, time: now() })}\n`;
+}
+
+function colouredLine(level: Level, message: string): string {
+  const [colour, word] = level === "error" ? [31, "ERRO"] : [37, "DEBU"];
+  // The four digits are logrus's seconds since the start, of which a command has none.
+  return `\x1b[${colour}m${word}\x1b[0m[0000] ${message.replace(/\n$/, "").padEnd(44)} \n`;
+}
+
+/** RFC 3339 in UTC, to the second. */
+function now(): string {
+  return `${new Date().toISOString().slice(0, 19)}Z`;
+}
+
+/** A log that cannot be written (file system full, reader gone) is no reason to fail at what was asked for. */
+function writeBestEffort(fd: number, line: string): void {
+  try {
+    writeAll(fd, line, "writing to the log");
+  } catch (error) {
+    if (!(error instanceof FaultError)) throw error;
+  }
+}
+
+const TCGETS = 0x5401;
+const termiosBytes = 64;
+
+function isTerminal(fd: number): boolean {
+  const output = { kind: "output", sizeBytes: termiosBytes } as const;
+  return execute(call("ioctl", number(fd), number(TCGETS), output)) >= 0;
+}

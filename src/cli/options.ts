@@ -1,0 +1,37 @@
+// What an option is and what a parsed one yields; not which options there are (table.ts) nor how they are read (parse.ts).
+
+import { assert } from "../base/assert.ts";
+
+export type Option = {
+  readonly name: string;
+  /** Second name, of one letter. */
+  readonly short?: string;
+  readonly kind: "flag" | "text" | "integer";
+  /** What a text or an integer is when it is not given; a flag is then false. */
+  readonly fallback?: string | number;
+  readonly usage: string;
+  /** Accepted for old callers and not shown. */
+  readonly hidden?: true;
+};
+
+/** Values of the options that were given, by full name. */
+export type OptionValues = ReadonlyMap<string, string | number | boolean>;
+
+/** Whether a flag was given and is true. */
+export function flag(values: OptionValues, name: string): boolean {
+  return values.get(name) === true;
+}
+
+/** The text given for an option; undefined when it was not given or given empty, which callers of runc treat alike. */
+export function text(values: OptionValues, name: string): string | undefined {
+  const value = values.get(name) ?? "";
+  assert(typeof value === "string", `--${name} is not a text`);
+  return value === "" ? undefined : value;
+}
+
+/** The number given for an option, or 0. */
+export function integer(values: OptionValues, name: string): number {
+  const value = values.get(name) ?? 0;
+  assert(typeof value === "number", `--${name} is not a number`);
+  return value;
+}

@@ -1,0 +1,170 @@
+// The parser of the command line, over the tables of options; it behaves as urfave/cli on Go's flag package, which runc
+// uses, and prints nothing.
+
+import type { Option, OptionValues } from "./options.ts";
+import { quote } from "./quote.ts";
+import { type Command, commands, globalOptions } from "./table.ts";
+
+/** A command line as understood. `globals` are the values of the options before the command. */
+export type CommandLine = { readonly globals: OptionValues } & (
+  | {
+      readonly kind: "command";
+      readonly command: Command;
+      readonly values: OptionValues;
+      readonly positionals: readonly string[];
+    }
+  /** Help was asked for: of the program or of one command. */
+  | { readonly kind: "help"; readonly command?: Command }
+  | { readonly kind: "version" }
+  | { readonly kind: "unknown"; readonly name: string }
+  /** A mistake: `headline` goes above the usage text on stdout, `message` is the error. */
+  | {
+      readonly kind: "mistake";
+      readonly headline: string;
+      readonly message: string;
+      readonly command?: Command;
+    }
+);
+
+type ReadOptions =
+  | { readonly kind: "read"; readonly values: OptionValues; readonly rest: readonly string[] }
+  | { readonly kind: "mistake"; readonly message: string };
+
+const help: Option = { name: "help", short: "h", kind: "flag", usage: "show help" };
+const noValues: OptionValues = new Map();
+
+/** Understands the arguments that follow the program's name; `program` is that name as called, for runc's messages. */
+export function parseCommandLine(argv: readonly string[], program: string): CommandLine {
+  const global = readOptions(argv, globalOptions);
+  if (global.kind === "mistake") {
+    const { message } = global;
+    return { kind: "mistake", globals: noValues, headline: `Incorrect Usage. ${message}`, message };
+  }
+  const { values: globals, rest } = global;
+  if (globals.get("help") === true) return { kind: "help", globals };
+  if (globals.get("version") === true) return { kind: "version", globals };
+  const [name = "", ...tail] = rest;
+  if (name === "help" || name === "h") return parseHelpTopic(tail[0], globals);
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command !== undefined) return parseCommand(tail, { command, globals, program });
+  return name === "" ? { kind: "help", globals } : { kind: "unknown", name, globals };
+}
+
+function parseHelpTopic(topic: string | undefined, globals: OptionValues): CommandLine {
+  if (topic === undefined) return { kind: "help", globals };
+  const command = commands.find((candidate) => candidate.name === topic);
+  return command === undefined
+    ? { kind: "unknown", name: topic, globals }
+    : { kind: "help", command, globals };
+}
+
+function parseCommand(
+  argv: readonly string[],
+  context: {
+    readonly command: Command;
+    readonly globals: OptionValues;
+    readonly program: string;
+  },
+): CommandLine {
+  const { command, globals, program } = context;
+  const read = readOptions(argv, [...command.options, help]);
+  if (read.kind === "mistake") {
+    const headline = `Incorrect Usage: ${read.message}`;
+    return { kind: "mistake", globals, command, headline, message: read.message };
+  }
+  const { values, rest: positionals } = read;
+  if (values.get("help") === true) return { kind: "help", command, globals };
+  const problem = checkCount(command, positionals.length);
+  if (problem === undefined) return { kind: "command", command, globals, values, positionals };
+  const message = `${program}: ${quote(command.name)} requires ${problem} argument(s)`;
+  return { kind: "mistake", globals, command, headline: "Incorrect Usage.", message };
+}
+
+function checkCount({ positionals: { min, max } }: Command, count: number): string | undefined {
+  if (min === max) return count === min ? undefined : `exactly ${min}`;
+  if (count < min) return `a minimum of ${min}`;
+  return count > max ? `a maximum of ${max}` : undefined;
+}
+
+/** Reads options up to the first positional, which is where Go's flag package stops, or past a `--`. */
+function readOptions(argv: readonly string[], options: readonly Option[]): ReadOptions {
+  const values = new Map<string, string | number | boolean>();
+  const forms = new Map<string, string>();
+  let index = 0;
+  while (index < argv.length) {
+    const argument = argv[index] ?? "";
+    if (argument.length < 2 || !argument.startsWith("-")) break;
+    index += 1;
+    if (argument === "--") break;
+    const body = argument.slice(argument.startsWith("--") ? 2 : 1);
+    if (body === "" || body.startsWith("-") || body.startsWith("=")) {
+      return mistake(`bad flag syntax: ${argument}`);
+    }
+    const equals = body.indexOf("=");
+    const form = equals < 0 ? body : body.slice(0, equals);
+    const option = options.find(({ name, short }) => name === form || short === form);
+    if (option === undefined) return mistake(`flag provided but not defined: -${form}`);
+    let given = equals < 0 ? undefined : body.slice(equals + 1);
+    if (given === undefined && option.kind !== "flag") {
+      given = argv[index];
+      index += 1;
+      if (given === undefined) return mistake(`flag needs an argument: -${form}`);
+    }
+    const value = readValue(option, given ?? "true");
+    if (typeof value === "object") return mistake(wordValueProblem(option, { form, ...value }));
+    const other = forms.get(option.name) ?? form;
+    if (other !== form) {
+      const both = [other, form].sort().join(" ");
+      return mistake(`Cannot use two forms of the same flag: ${both}`);
+    }
+    forms.set(option.name, form);
+    values.set(option.name, value);
+  }
+  return { kind: "read", values, rest: argv.slice(index) };
+}
+
+function mistake(message: string): ReadOptions {
+  return { kind: "mistake", message };
+}
+
+type ValueProblem = { readonly given: string; readonly problem: string };
+
+function readValue(option: Option, given: string): string | number | boolean | ValueProblem {
+  switch (option.kind) {
+    case "text":
+      return given;
+    case "flag":
+      return readBoolean(given) ?? { given, problem: "parse error" };
+    case "integer":
+      return readInteger(given);
+  }
+}
+
+function wordValueProblem(
+  option: Option,
+  { form, given, problem }: ValueProblem & { readonly form: string },
+): string {
+  return option.kind === "flag"
+    ? `invalid boolean value ${quote(given)} for -${form}: ${problem}`
+    : `invalid value ${quote(given)} for flag -${form}: ${problem}`;
+}
+
+/** Go's strconv.ParseBool. */
+export function readBoolean(given: string): boolean | undefined {
+  if (["1", "t", "T", "TRUE", "true", "True"].includes(given)) return true;
+  return ["0", "f", "F", "FALSE", "false", "False"].includes(given) ? false : undefined;
+}
+
+const int64Max = 2n ** 63n - 1n;
+
+/** Go's strconv.ParseInt in base 0: decimal, 0x, 0o, 0 and 0b, in 64 bits. */
+function readInteger(given: string): number | ValueProblem {
+  const match =
+    /^([+-]?)(?:(0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+)|0([0-7]+)|(0|[1-9]\d*))$/.exec(given);
+  if (match === null || given.length > 128) return { given, problem: "parse error" };
+  const [, sign, prefixed, octal, decimal] = match;
+  const digits = prefixed ?? (octal === undefined ? decimal : `0o${octal}`);
+  const size = BigInt(digits ?? "0");
+  if (size > int64Max) return { given, problem: "value out of range" };
+  return sign === "-" ? -Number(size) : Number(size);
+}
