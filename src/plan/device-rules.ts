@@ -123,24 +123,27 @@ function covers(wide: DeviceMatch, narrow: DeviceMatch): boolean {
   return coversDevices(wide, narrow) && (narrow.access & ~wide.access) === 0;
 }
 
+// These three are asked for every pair of rules, on the path of every create: plain comparisons, no closures.
 function coversDevices(wide: DeviceMatch, narrow: DeviceMatch): boolean {
-  const within = (outer: unknown, inner: unknown) => outer === undefined || outer === inner;
   return (
-    within(wide.type, narrow.type) &&
-    within(wide.major, narrow.major) &&
-    within(wide.minor, narrow.minor)
+    (wide.major === undefined || wide.major === narrow.major) &&
+    (wide.minor === undefined || wide.minor === narrow.minor) &&
+    (wide.type === undefined || wide.type === narrow.type)
   );
 }
 
 /** Whether some access to some device is named by both. */
 function overlap(one: DeviceMatch, other: DeviceMatch): boolean {
-  const meet = (a: unknown, b: unknown) => a === undefined || b === undefined || a === b;
   return (
     (one.access & other.access) !== 0 &&
-    meet(one.type, other.type) &&
     meet(one.major, other.major) &&
-    meet(one.minor, other.minor)
+    meet(one.minor, other.minor) &&
+    meet(one.type, other.type)
   );
+}
+
+function meet<T>(one: T | undefined, other: T | undefined): boolean {
+  return one === undefined || other === undefined || one === other;
 }
 
 /** A line for devices.allow or devices.deny. */
@@ -173,26 +176,21 @@ function listExceptions(policy: DevicePolicy): DeviceMatch[] {
   let exceptions: DeviceMatch[] = [];
   for (const rule of policy.rules.flatMap(splitByType)) {
     if (rule.allow !== policy.allowByDefault) {
-      exceptions.push(rule);
+      mergeOrPush(exceptions, rule);
       continue;
     }
     exceptions = exceptions.flatMap((exception) => takeAway(rule, exception));
   }
-  return exceptions
-    .map((exception) => {
-      const wider = exceptions.filter((other) => coversDevices(other, exception));
-      return {
-        ...exception,
-        access: wider.reduce((bits, { access }) => bits | (access & readWrite), exception.access),
-      };
-    })
-    .filter(
-      (exception, index, all) =>
-        !all.some(
-          (other, at) =>
-            at !== index && covers(other, exception) && !(covers(exception, other) && at > index),
-        ),
-    );
+  const said: DeviceMatch[] = [];
+  for (const exception of exceptions) {
+    let access = exception.access;
+    for (const other of exceptions) {
+      if (coversDevices(other, exception)) access |= other.access & readWrite;
+    }
+    const whole = access === exception.access ? exception : { ...exception, access };
+    if (!exceptions.some((other) => other !== exception && covers(other, whole))) said.push(whole);
+  }
+  return said;
 }
 
 /** What is left of an exception under a later rule that goes back to the default. */

@@ -4,7 +4,7 @@
 
 import { errnoName, errnos } from "../../abi/errno.ts";
 import { AT_FDCWD, openFlags } from "../../abi/file.ts";
-import { unreachable } from "../../base/assert.ts";
+import { present, unreachable } from "../../base/assert.ts";
 import { raise } from "../../base/fault.ts";
 import { execute } from "../../ffi/execute.ts";
 import type { CgroupPaths, CgroupPlan, CgroupStep, CgroupWrite } from "../../plan/cgroup.ts";
@@ -69,14 +69,9 @@ export function applyWrites(writes: readonly CgroupWrite[], paths: CgroupPaths):
   }
 }
 
+/** Planning has refused what has no directory. */
 function directoryOf(paths: CgroupPaths, controller: string): string {
-  const directory = paths[controller];
-  if (directory !== undefined) return directory;
-  // Planning has made sure of the others: this one was not granted to a rootless runtime.
-  return raise({
-    kind: "host",
-    message: `container could not join or create cgroup of the ${controller} controller`,
-  });
+  return present(paths[controller], `cgroup path of ${JSON.stringify(controller)}`);
 }
 
 /**
