@@ -2,7 +2,7 @@
 //
 //   scripts/bun schemas/compile.ts
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import standaloneCode from "ajv/dist/standalone";
 import { createAjv, readSchemas, type SchemaDocument } from "./read-schemas.ts";
@@ -39,8 +39,16 @@ export function compileSchemas(root: string): void {
   const schemas = readSchemas(join(root, "schemas"));
   const folder = join(root, "build");
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "validators.js"), compileCode(schemas));
-  writeFileSync(join(folder, "validators.d.ts"), declareTypes());
+  replaceIfChanged(join(folder, "validators.js"), compileCode(schemas));
+  replaceIfChanged(join(folder, "validators.d.ts"), declareTypes());
+}
+
+/** Writes a generated file in one go, and only when it is another one: tests that run meanwhile import it. */
+export function replaceIfChanged(path: string, text: string): void {
+  if (existsSync(path) && readFileSync(path, "utf8") === text) return;
+  const unfinished = `${path}.${process.pid}`;
+  writeFileSync(unfinished, text);
+  renameSync(unfinished, path);
 }
 
 /** The validators as an ES module without imports. */
