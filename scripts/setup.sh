@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 
 # npm leaves a copy of the lock file behind; as long as ours is not newer, everything is in place.
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
-  npm ci --no-audit --no-fund --ignore-scripts
+  # Not `npm ci`: it wants optional packages of other platforms in the lock file, which not every registry has.
+  npm install --no-save --no-audit --no-fund --ignore-scripts
   touch node_modules/.package-lock.json
 fi
 [ "${1:-}" = npm ] && exit 0
