@@ -33,7 +33,7 @@ function planCpuset({ cpus = "", mems = "" }: Cpu): CgroupWrite[] {
   return writes;
 }
 
-/** A real-time process can join only a group that has real-time bandwidth. */
+/** A real-time process can join only a group that has real-time bandwidth, of which a new group has none. */
 function planRealtime({ realtimeRuntime = 0, realtimePeriod = 0 }: Cpu): CgroupWrite[] {
   const runtime = write(
     "cpu",
@@ -45,7 +45,7 @@ function planRealtime({ realtimeRuntime = 0, realtimePeriod = 0 }: Cpu): CgroupW
   return writeInEitherOrder(
     realtimePeriod === 0 ? [] : [period],
     realtimeRuntime === 0 ? undefined : runtime,
-  );
+  ).map((one) => ({ ...one, parentsToo: true }));
 }
 
 function planDevices(devices: LinuxResources["devices"] = []): CgroupWrite[] {

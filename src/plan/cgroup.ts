@@ -30,6 +30,8 @@ export type CgroupWrite = {
   readonly tolerated?: { readonly [errno in ErrnoName]?: string };
   /** Written only if an earlier write of the same file was refused and that was tolerated. */
   readonly again?: true;
+  /** Written first into those parents that were made with the group: it gets nothing that they do not have. */
+  readonly parentsToo?: true;
 };
 
 export type CgroupStep =

@@ -60,6 +60,14 @@ function read(plan: CgroupPlan, controller: string, file: string): string {
   return readFileSync(`${plan.paths[controller]}/${file}`, "utf8").trim();
 }
 
+/** Removes the two directories above the group, which removeCgroup leaves. */
+function removeParents(plan: CgroupPlan, middle: string): void {
+  for (const path of Object.values(plan.paths)) {
+    rmdirSync(path.slice(0, path.lastIndexOf("/")));
+    rmdirSync(path.slice(0, path.indexOf(middle)));
+  }
+}
+
 function faultText(action: () => unknown): string {
   try {
     action();
@@ -79,6 +87,15 @@ check("joinCgroup() puts a process into every hierarchy of the plan", async () =
     const name = `${prefix}${process.pid}-${count}`;
     for (const line of own.trim().split("\n")) assert.ok(line.endsWith(name), line);
     assert.equal(listProcesses(plan.paths), [child.pid]);
+  });
+});
+
+check("joinCgroup() names the file and the errno when there is no such process", async () => {
+  const plan = planNew();
+  await withCgroup(plan, () => {
+    const text = faultText(() => joinCgroup(plan.paths, 0x3fff_fffe));
+    const file = JSON.stringify(`${plan.paths["cpuset"]}/cgroup.procs`);
+    assert.is(text, `joining the container's cgroup: write ${file}: no such process`);
   });
 });
 
@@ -210,10 +227,24 @@ check("makeCgroup() makes missing parents, with CPUs and memory nodes copied dow
     assert.is.not(read(plan, "cpuset", "cpuset.mems"), "");
     startSleep(plan);
   });
-  for (const path of Object.values(plan.paths)) {
-    rmdirSync(path.slice(0, path.lastIndexOf("/")));
-    rmdirSync(path.slice(0, path.indexOf("/middle/")));
+  removeParents(plan, "/middle/");
+});
+
+check("makeCgroup() gives real-time bandwidth to the parents that it makes, too", async () => {
+  const outer = `${prefix}${process.pid}-realtime`;
+  const cpu = { realtimeRuntime: 1000, realtimePeriod: 500000 };
+  const plan = planNew({ cpu }, `${outer}/middle/inner`);
+  const file = "cpu.rt_runtime_us";
+  if (!existsSync(`${plan.hierarchies[0]?.mountPoint}/../cpu/${file}`)) {
+    return console.log("skip: this kernel has no real-time groups");
   }
+  await withCgroup(plan, () => {
+    for (const where of [`../../${file}`, `../${file}`, file]) {
+      assert.is(read(plan, "cpu", where), "1000", where);
+    }
+    assert.is(read(plan, "cpu", "cpu.rt_period_us"), "500000");
+  });
+  removeParents(plan, "/middle/");
 });
 
 check("removeCgroup() waits for killed processes and removes groups made inside", async () => {

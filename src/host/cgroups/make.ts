@@ -40,12 +40,23 @@ export function makeCgroup(plan: CgroupPlan): readonly string[] {
       if (plan.version === "v2") settleThreading([...new Set([...made, hierarchy.path])], plan);
     }
     refuseUsed(plan, existed);
+    for (const directory of made) applyToParent(directory, plan);
     applyWrites(plan.beforeJoin, plan.paths);
     return made.filter((directory) => plan.hierarchies.some(({ path }) => path === directory));
   } catch (error) {
     for (const directory of made.reverse()) tryRemoveDirectory(directory);
     throw error;
   }
+}
+
+/** Writes what a new parent of a group must have before the group can have it. */
+function applyToParent(directory: string, plan: CgroupPlan): void {
+  const writes = plan.beforeJoin.filter(
+    ({ parentsToo, controller }) =>
+      parentsToo === true && plan.paths[controller]?.startsWith(`${directory}/`),
+  );
+  const [first] = writes;
+  if (first !== undefined) applyWrites(writes, { [first.controller]: directory });
 }
 
 /** Makes a directory and its missing parents, and appends what it has made, outermost first. */
