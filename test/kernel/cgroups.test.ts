@@ -301,6 +301,26 @@ check("killAll() ends frozen processes, and every process without a v2 tree to h
   killAll(plan.paths, 9);
 });
 
+check("killAll() catches up with a process that forks, frozen or not", async () => {
+  const forking = "while :; do sleep 0.01 & done";
+  for (const kept of [["freezer"], ["devices"]]) {
+    const plan = planNew({ pids: { limit: 50 } });
+    await withCgroup(plan, async () => {
+      applyResources(plan);
+      const child = Bun.spawn(["sh", "-c", forking], { stdin: "ignore", stderr: "ignore" });
+      joinCgroup(plan.paths, child.pid);
+      await Bun.sleep(50);
+      const paths = Object.entries(plan.paths).filter(([controller]) => kept.includes(controller));
+      killAll(Object.fromEntries(paths), 9);
+      await child.exited;
+      for (let tries = 0; tries < 200 && listProcesses(plan.paths).length > 0; tries += 1) {
+        await Bun.sleep(5);
+      }
+      assert.equal(listProcesses(plan.paths), []);
+    });
+  }
+});
+
 check("countOomKills() counts what the kernel killed for want of memory", async () => {
   const plan = planNew({ memory: { limit: 16 << 20, swap: 16 << 20 } });
   await withCgroup(plan, async () => {

@@ -85,7 +85,7 @@ export function killAll(paths: CgroupPaths, signal: number): void {
   const wasStopped = isStopped(paths);
   if (!wasStopped) tolerate(() => freeze(paths));
   try {
-    signalEach(listProcesses(paths), signal);
+    signalEach(paths, signal);
   } finally {
     // A paused container gets any other signal when it is resumed.
     if (!wasStopped || signal === signals.SIGKILL) tolerate(() => thaw(paths));
@@ -101,12 +101,21 @@ function tolerate(action: () => void): void {
   }
 }
 
-function signalEach(pids: readonly number[], signal: number): void {
-  for (const pid of pids) {
-    const call = kill(pid, signal);
-    const result = execute(call);
-    if (result < 0 && result !== -errnos.ESRCH) {
-      raiseErrno(call, `sending signal ${signal} to a process of the container`, result);
+/** A group that could not be frozen is looked through until there is no one new; a fork bomb is given up on. */
+const signalRounds = 100;
+
+function signalEach(paths: CgroupPaths, signal: number): void {
+  const signalled = new Set<number>();
+  for (let round = 0; round < signalRounds; round += 1) {
+    const others = listProcesses(paths).filter((pid) => !signalled.has(pid));
+    if (others.length === 0) return;
+    for (const pid of others) {
+      signalled.add(pid);
+      const call = kill(pid, signal);
+      const result = execute(call);
+      if (result < 0 && result !== -errnos.ESRCH) {
+        raiseErrno(call, `sending signal ${signal} to a process of the container`, result);
+      }
     }
   }
 }
