@@ -42,6 +42,8 @@ const compileOptions = [
   "--no-compile-autoload-tsconfig",
   "--no-compile-autoload-package-json",
   "--compile-jit-policy=1000000",
+  // Without any argument of this kind Bun refuses to start in a deleted directory, where containerd's shim leaves us.
+  "--compile-exec-argv=--no-addons",
 ];
 
 /** Builds what is out of date and returns the path of the executable for this machine. */
