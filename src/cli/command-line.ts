@@ -35,12 +35,12 @@ export async function runCommandLine(argv: readonly string[], program: string): 
       return unknownCommand;
     }
     const { command, values, positionals } = line;
-    log.debug(`ts-runc ${command.name}, state root ${globals.root}`);
+    log.debug(() => `ts-runc ${command.name}, state root ${globals.root}`);
     const call = await command.load();
     const invocation = { globals, values, positionals };
     return await withFailure(command.failure, () => call(invocation));
   } catch (error) {
-    log.debug(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    log.debug(() => (error instanceof Error ? (error.stack ?? error.message) : String(error)));
     log.error(wordFailure(error));
     return failed;
   }

@@ -9,8 +9,8 @@ import { quote } from "./quote.ts";
 
 export type Log = {
   readonly error: (message: string) => void;
-  /** Does nothing without --debug. */
-  readonly debug: (message: string) => void;
+  /** Asks for its message only with --debug: a stack, for instance, costs time to make. */
+  readonly debug: (message: () => string) => void;
 };
 
 type Level = "error" | "debug";
@@ -23,7 +23,7 @@ export function standardErrorLog(options: { readonly debug: boolean }): Log {
   };
   return {
     error: (message) => write("error", message),
-    debug: (message) => debug && write("debug", message),
+    debug: (message) => debug && write("debug", message()),
   };
 }
 
@@ -58,7 +58,7 @@ export function openLog(options: {
       writeBestEffort(fd ?? 2, line("error", message));
       if (fd !== undefined) writeBestEffort(2, message.endsWith("\n") ? message : `${message}\n`);
     },
-    debug: (message) => debug && writeBestEffort(fd ?? 2, line("debug", message)),
+    debug: (message) => debug && writeBestEffort(fd ?? 2, line("debug", message())),
   };
 }
 

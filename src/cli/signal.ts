@@ -25,7 +25,8 @@ export function parseSignal(given: string): number {
     // A larger one would reach the kernel cut to 32 bits, as another signal.
     if (Math.abs(number) <= int32Max) return number === 0 ? 0 : number;
   }
-  const name = given.toUpperCase();
+  // Only ASCII letters have another case here: "kıll" is no signal.
+  const name = /^[A-Za-z\d]+$/.test(given) ? given.toUpperCase() : "";
   const number = numbers.get(name.startsWith("SIG") ? name : `SIG${name}`);
   return number ?? raise({ kind: "refused", message: `unknown signal ${quote(given)}` });
 }

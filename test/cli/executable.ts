@@ -1,0 +1,43 @@
+// Runs the compiled executable, built when it is out of date, and Debian's runc where it is there, for the tests.
+
+import { existsSync } from "node:fs";
+import { buildOnce } from "../../scripts/build.ts";
+
+export type Outcome = {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+export type RunOptions = {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+export const executable = buildOnce();
+export const runc = ["/usr/sbin/runc", "/usr/bin/runc"].find((path) => existsSync(path));
+
+const timeoutMs = 60_000;
+
+/** Runs ts-runc. */
+export function tsRunc(argv: readonly string[], options: RunOptions = {}): Outcome {
+  return runProgram([executable, ...argv], options);
+}
+
+export function runProgram(argv: readonly string[], options: RunOptions = {}): Outcome {
+  const child = Bun.spawnSync([...argv], {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { ...(options.env ?? { PATH: process.env["PATH"] ?? "" }) },
+    stdin: "ignore",
+    timeout: timeoutMs,
+  });
+  const { exitCode: status, stdout, stderr } = child;
+  return { status, stdout: stdout.toString(), stderr: stderr.toString() };
+}
+
+/** The messages of logrus text lines, unquoted. */
+export function logMessages(stderr: string): string[] {
+  return [...stderr.matchAll(/level=error msg=("(?:[^"\\]|\\.)*"|\S+)$/gm)].map(([, text = ""]) =>
+    text.startsWith('"') ? String(JSON.parse(text)) : text,
+  );
+}
