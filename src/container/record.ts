@@ -47,6 +47,7 @@ export type ContainerRecord = {
   };
 };
 
+/** A record in the format of this version. */
 export function newRecord(
   fields: Omit<ContainerRecord, "tsRunc"> & {
     readonly tsRunc: Omit<ContainerRecord["tsRunc"], "formatVersion">;

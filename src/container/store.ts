@@ -29,6 +29,7 @@ export type ContainerPaths = {
   readonly socket: string;
 };
 
+/** The names of a container's files in its directory of the state root. */
 export function containerPaths({ root, id }: ContainerPlace): ContainerPaths {
   const directory = `${root}/${id}`;
   return {

@@ -77,6 +77,7 @@ export function planSysctls(sysctls: Readonly<Record<string, string>>): Step[] {
   });
 }
 
+/** Closes the private procfs, once the last sysctl is set. */
 export function closePrivateProc(): Step[] {
   return [step("closing the private procfs", close(slot(procSlot)))];
 }
