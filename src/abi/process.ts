@@ -12,6 +12,8 @@ export const cloneFlags = {
   CLONE_NEWPID: 0x20000000,
   CLONE_NEWNET: 0x40000000,
 } as const;
+/** clone3(2) only; beyond 32 bits, so that it is added, not or-ed. */
+export const CLONE_INTO_CGROUP = 0x2_0000_0000;
 
 export const prctlOptions = {
   PR_SET_PDEATHSIG: 1,

@@ -80,6 +80,20 @@ export const capData = layout("struct __user_cap_data_struct[2]", "linux/capabil
   inheritable_high: [20, 4],
 });
 
+export const cloneArgs = layout("struct clone_args", "linux/sched.h", 88, {
+  flags: [0, 8],
+  pidfd: [8, 8],
+  child_tid: [16, 8],
+  parent_tid: [24, 8],
+  exit_signal: [32, 8],
+  stack: [40, 8],
+  stack_size: [48, 8],
+  tls: [56, 8],
+  set_tid: [64, 8],
+  set_tid_size: [72, 8],
+  cgroup: [80, 8],
+});
+
 export const sockaddrUn = layout("struct sockaddr_un", "linux/un.h", 110, {
   sun_family: [0, 2],
   sun_path: [2, 108],
@@ -126,6 +140,7 @@ export const structLayouts: readonly StructLayout[] = [
   rlimit64,
   capHeader,
   capData,
+  cloneArgs,
   sockaddrUn,
   ifreq,
   kernelSigaction,

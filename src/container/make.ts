@@ -5,7 +5,7 @@ import { present } from "../base/assert.ts";
 import { during, FaultError, raise } from "../base/fault.ts";
 import { execute } from "../ffi/execute.ts";
 import { applyResources } from "../host/cgroups/apply.ts";
-import { joinCgroup, makeCgroup } from "../host/cgroups/make.ts";
+import { makeCgroup } from "../host/cgroups/make.ts";
 import { countOomKills } from "../host/cgroups/processes.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
 import { readStandardStreams, releasePreservedFds } from "../host/facts.ts";
@@ -18,7 +18,7 @@ import { startStub } from "../init/stub-process.ts";
 import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/namespaces.ts";
 import { passwdSlot } from "../inside/process.ts";
 import { effectiveLimits } from "../inside/rlimits.ts";
-import { doorbellFd, listenerFd } from "../plan/host-facts.ts";
+import { cgroupFd, doorbellFd, listenerFd } from "../plan/host-facts.ts";
 import type { InitProgram, Part } from "../program/program.ts";
 import { geteuid, prlimit } from "../syscall/processes.ts";
 import { findHome } from "./environment.ts";
@@ -86,10 +86,14 @@ function startInit(container: {
   // An init that is started at once needs no socket to be called on.
   using listener = container.fate === "parked" ? makeListener(directory) : undefined;
   releasePreservedFds(facts.preserveFds);
+  const { v2 } = facts.cgroupPlaces;
+  using group = v2 === undefined ? undefined : openGroup(v2);
   const stub = startStub({
     doorbellFd: doorbellFd(facts.preserveFds),
-    descriptors:
-      listener === undefined ? [] : [{ from: listener.fd, to: listenerFd(facts.preserveFds) }],
+    descriptors: [
+      ...(listener === undefined ? [] : [{ from: listener.fd, to: listenerFd(facts.preserveFds) }]),
+      ...(group === undefined ? [] : [{ from: group.fd, to: cgroupFd(facts.preserveFds) }]),
+    ],
   });
   undo.use(stub.doorbell);
   const init = liveInit(stub);
@@ -120,6 +124,12 @@ function startInit(container: {
   };
 }
 
+/** The v2 cgroup that init is born in: handed to the stub, which could not open it by then. */
+function openGroup(path: string): OwnedFd {
+  const flags = openFlags.O_PATH | openFlags.O_DIRECTORY;
+  return openFile(path, { flags, doing: "opening the container's cgroup" });
+}
+
 /** The last batch, which parks, apart from the others. */
 function splitParking(program: InitProgram): { setUp: InitProgram; parking: InitProgram } {
   const isParking = (part: Part): boolean => part.kind === "batch" && part.name === "parking";
@@ -133,8 +143,8 @@ function hostActions({ spec, cgroup, facts }: Prepared): HostActions {
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
   return {
     "write-id-maps": (pid) => writeIdMaps(pid, { uids: uidMappings, gids: gidMappings }),
-    "join-cgroup": (pid) => joinCgroup(cgroup.paths, pid),
-    "apply-resources": () => applyResources(cgroup),
+    "apply-device-rules": () => applyResources(cgroup, "devices"),
+    "apply-limits": () => applyResources(cgroup, "limits"),
     "set-rlimits": (pid) => {
       for (const limit of effectiveLimits(spec.process.rlimits ?? [], facts.callerOpenFiles)) {
         // What cannot be set from here, init tries itself, and its word counts.

@@ -5,6 +5,7 @@ import { execute } from "../ffi/execute.ts";
 import { readCgroupHost } from "../host/cgroups/host.ts";
 import {
   cgroupMountFacts,
+  cgroupPlaces,
   isInUserNamespace,
   readCallerOpenFiles,
   readNullStreams,
@@ -77,6 +78,7 @@ export function prepare(options: CreateOptions): Prepared {
   const facts: HostFacts = {
     bundle,
     root,
+    cgroupPlaces: cgroupPlaces(cgroup),
     cgroup: cgroupMountFacts(linux, host, cgroup),
     runtimePid: execute(getpid()),
     preserveFds: options.preserveFds + listenFds,

@@ -4,6 +4,7 @@ import { AT_FDCWD, atFlags, FD_CLOEXEC, fcntlCommands, fileTypes } from "../abi/
 import { readField, readWideField, rlimit64, statxBuffer } from "../abi/struct.ts";
 import { raise } from "../base/fault.ts";
 import { execute, executeForOutput, mustForOutput } from "../ffi/execute.ts";
+import type { CgroupPlaces } from "../inside/cgroup.ts";
 import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
 import type { RootFacts } from "../inside/rootfs.ts";
 import type { CgroupPlan } from "../plan/cgroup.ts";
@@ -72,6 +73,15 @@ export function cgroupMountFacts(
     return [{ directory, option: controllers.join(","), group: plan.paths[first], links }];
   });
   return { version: "v1", ownNamespace, hierarchies };
+}
+
+/** The groups that init joins: each directory once, since co-mounted controllers share one. */
+export function cgroupPlaces({ version, paths }: CgroupPlan): CgroupPlaces {
+  const v1 = Object.entries(paths).filter(([controller]) => controller !== "");
+  return {
+    v1: version === "v2" ? [] : [...new Set(v1.map(([, path]) => path))],
+    v2: paths[""],
+  };
 }
 
 /** Which of the standard streams are the null device. */

@@ -7,7 +7,15 @@ import { ignore, type Step, step } from "../program/step.ts";
 import type { Namespace, NamespaceType } from "../spec/types.ts";
 import { setgroups, setresgid, setresuid } from "../syscall/credentials.ts";
 import { close, openat } from "../syscall/files.ts";
-import { clone, exitGroup, prctl, setns, setsid, unshare } from "../syscall/processes.ts";
+import {
+  clone,
+  cloneIntoCgroup,
+  exitGroup,
+  prctl,
+  setns,
+  setsid,
+  unshare,
+} from "../syscall/processes.ts";
 import { call, fdOperand, slot } from "../syscall/value.ts";
 
 const { PR_SET_PDEATHSIG } = prctlOptions;
@@ -136,26 +144,39 @@ export function newCgroupNamespace(): Step[] {
  * Steps that fork init, which a new or joined pid namespace needs: unshare(2) and setns(2) only place children. The half
  * that stays outside says the pid, which the runtime sees in its own namespace, and exits before anyone reads on.
  */
-export function forkInit(doorbell: number): Step[] {
+export function forkInit(options: {
+  readonly doorbell: number;
+  /** Descriptor of the v2 cgroup in which init is to be born; undefined when it has joined already, or there is none. */
+  readonly cgroupFd: number | undefined;
+}): Step[] {
+  const { doorbell, cgroupFd } = options;
+  const flags = cloneFlags.CLONE_PARENT;
   return [
-    step("forking init", clone({ flags: cloneFlags.CLONE_PARENT, exitSignal: 0 }), {
-      slot: initPidSlot,
-      onZero: "skip",
-      onSuccess: [
-        step(
-          "telling the pid of init",
-          call(
-            "write",
-            fdOperand(doorbell),
-            { kind: "answer", part: "address" },
-            { kind: "answer", part: "length" },
+    step(
+      "forking init",
+      cgroupFd === undefined
+        ? clone({ flags, exitSignal: 0 })
+        : cloneIntoCgroup({ flags, exitSignal: 0, cgroupFd }),
+      {
+        slot: initPidSlot,
+        onZero: "skip",
+        onSuccess: [
+          step(
+            "telling the pid of init",
+            call(
+              "write",
+              fdOperand(doorbell),
+              { kind: "answer", part: "address" },
+              { kind: "answer", part: "length" },
+            ),
           ),
-        ),
-        step("leaving init to itself", exitGroup(0)),
-      ],
-    }),
+          step("leaving init to itself", exitGroup(0)),
+        ],
+      },
+    ),
     // Not inherited over clone.
     ...dieWithRuntime(),
+    ...(cgroupFd === undefined ? [] : [step("closing the cgroup", close(cgroupFd))]),
   ];
 }
 

@@ -2,15 +2,13 @@
 //
 //      runtime                          stub                                 init (child of the stub, in the namespaces)
 //         |  spawn, batch "namespaces"    |
-//         |------------------------------>|  settle, join, unshare(user)
+//         |------------------------------>|  settle, cgroup, join, unshare(user)
 //         |  uid_map, gid_map             |
 //         |------------------------------>|  unshare(rest), clone ------------->|
 //         |<----- pid of init ------------|  exit                              |
-//         |  batch "mounts"                                                    |
-//         |------------------------------------------------------------------->|  rootfs, mounts
-//         |  cgroup joined and limited meanwhile                               |
-//         |  batch "root"                                                      |
-//         |------------------------------------------------------------------->|  devices, pivot_root, names, user
+//         |  batch "root and user"                                             |
+//         |------------------------------------------------------------------->|  mounts, devices, pivot_root, names,
+//         |  cgroup limited meanwhile                                          |  user, capabilities
 //         |  state written                                                     |
 //         |  batch "parking"                                                   |
 //         |------------------------------------------------------------------->|  waits for start
@@ -18,6 +16,7 @@
 // Without a new (or joined) pid namespace there is no clone: the stub itself becomes init.
 
 import { present } from "../base/assert.ts";
+import { joinCgroupV1, joinCgroupV2 } from "../inside/cgroup.ts";
 import { planMaskedPaths, planReadonlyPaths } from "../inside/covered-paths.ts";
 import { planCredentials } from "../inside/credentials.ts";
 import { effectiveDevices, planDevices } from "../inside/devices.ts";
@@ -70,7 +69,7 @@ import { batch, host, type InitProgram, type Part } from "../program/program.ts"
 import type { Step } from "../program/step.ts";
 import type { Linux, NamespaceType } from "../spec/types.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
-import { doorbellFd, type HostFacts, listenerFd } from "./host-facts.ts";
+import { cgroupFd, doorbellFd, type HostFacts, listenerFd } from "./host-facts.ts";
 
 /** What the order asks of the namespaces. */
 type Namespaces = {
@@ -96,25 +95,41 @@ export function createProgram(spec: ValidatedSpec, facts: HostFacts): InitProgra
 }
 
 function enterNamespaces(linux: Linux, { made, joined }: Namespaces, facts: HostFacts): Part[] {
-  const doorbell = doorbellFd(facts.preserveFds);
+  const { cgroupPlaces: places, preserveFds } = facts;
   const settle = settleStub({
     runtimePid: facts.runtimePid,
-    firstForeignFd: listenerFd(facts.preserveFds) + 1,
+    firstForeignFd: cgroupFd(preserveFds) + 1,
   });
-  const join = joinNamespaces(joinedNamespaces(linux.namespaces ?? []));
-  const rest = [
+  const forks = made.has("pid") || joined.has("pid");
+  const bornInCgroup = forks && places.v2 !== undefined && !made.has("user") && !joined.has("user");
+  const first = [
+    ...settle,
+    // While the stub is the host's root, and before the cgroup namespace, whose root is then the group.
+    ...joinCgroupV1(places),
+    ...(bornInCgroup ? [] : joinCgroupV2(places)),
+    ...joinNamespaces(joinedNamespaces(linux.namespaces ?? [])),
+  ];
+  const second = [
     // Behind the user namespace, which then owns them.
     ...makeNamespaces([...made]),
     // unshare(2) and setns(2) put only children into a pid namespace.
-    ...(made.has("pid") || joined.has("pid") ? forkInit(doorbell) : []),
+    ...(forks
+      ? forkInit({
+          doorbell: doorbellFd(preserveFds),
+          cgroupFd: bornInCgroup ? cgroupFd(preserveFds) : undefined,
+        })
+      : []),
+    ...(made.has("cgroup") ? newCgroupNamespace() : []),
     ...newSession(),
   ];
-  if (!made.has("user")) return [batch("namespaces", [...settle, ...join, ...rest])];
+  // Before init makes devices: in the middle of it, the rules allow none.
+  const meanwhile = ["apply-device-rules"] as const;
+  if (!made.has("user")) return [batch("namespaces", [...first, ...second], meanwhile)];
   return [
-    batch("user namespace", [...settle, ...join, ...newUserNamespace()]),
+    batch("user namespace", [...first, ...newUserNamespace()], meanwhile),
     // The maps can only be written from outside, and nothing has an owner before they are.
     host("write-id-maps"),
-    batch("namespaces", [...becomeRoot(), ...dieWithRuntime(), ...rest]),
+    batch("namespaces", [...becomeRoot(), ...dieWithRuntime(), ...second]),
   ];
 }
 
@@ -123,33 +138,27 @@ function buildRoot(spec: ValidatedSpec, namespaces: Namespaces, facts: HostFacts
   const entries = (spec.mounts ?? []).map((mount, index): MountEntry => ({ mount, index }));
   const mountFacts = { cgroup: facts.cgroup, bundle: facts.bundle };
   const hasMountNamespace = made.has("mount") || namespaces.joined.has("mount");
-  // A mount of type cgroup shows the cgroup namespace, which can be made only in the cgroup: it and what follows it wait
-  // for the runtime to have put init there.
-  const cgroupMount = entries.findIndex(({ mount }) => mount.type?.startsWith("cgroup") === true);
-  const split = cgroupMount === -1 ? entries.length : cgroupMount;
-  const mountAll = (list: readonly MountEntry[]): Step[] =>
-    hasMountNamespace ? list.flatMap((entry) => planMount(entry, mountFacts)) : [];
-  const first = [
+  const setUp = [
+    ...resetAffinity(),
     ...(facts.keyring === undefined ? [] : joinKeyring(facts.keyring)),
     ...(made.has("network") ? loopbackUp() : []),
-    ...(hasMountNamespace ? prepareRoot(facts.root, spec.linux?.rootfsPropagation) : []),
-    ...mountAll(entries.slice(0, split)),
-  ];
-  const second = [
-    ...resetAffinity(),
-    ...(made.has("cgroup") ? newCgroupNamespace() : []),
-    ...mountAll(entries.slice(split)),
     ...(hasMountNamespace
-      ? enterRoot(spec, { namespaces, facts, entries })
+      ? [
+          ...prepareRoot(facts.root, spec.linux?.rootfsPropagation),
+          ...entries.flatMap((entry) => planMount(entry, mountFacts)),
+          ...enterRoot(spec, { namespaces, facts, entries }),
+        ]
       : chrootToRoot(facts.root)),
-    ...becomeUser(spec, namespaces, facts),
   ];
-  const limits: Part[] = made.has("user") ? [host("set-rlimits")] : [];
+  const user = becomeUser(spec, namespaces, facts);
+  // Behind the fork, which a limit of one process would forbid.
+  const meanwhile = ["apply-limits"] as const;
+  if (!made.has("user")) return [batch("root and user", [...setUp, ...user], meanwhile)];
   return [
-    batch("mounts", first, ["join-cgroup", "apply-resources"]),
+    batch("root", setUp, meanwhile),
     // In a user namespace init itself may not raise a limit.
-    ...limits,
-    batch("root", second),
+    host("set-rlimits"),
+    batch("user", user),
   ];
 }
 

@@ -1,5 +1,6 @@
 // What planning a container needs to know about the host and the caller: data, gathered by host/facts.ts.
 
+import type { CgroupPlaces } from "../inside/cgroup.ts";
 import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
 import type { RootFacts } from "../inside/rootfs.ts";
 
@@ -7,6 +8,8 @@ export type HostFacts = {
   /** The bundle's absolute path; relative sources of binds start there. */
   readonly bundle: string;
   readonly root: RootFacts;
+  /** The groups that init joins. */
+  readonly cgroupPlaces: CgroupPlaces;
   /** What a mount of type cgroup has to show. */
   readonly cgroup: CgroupMountFacts;
   readonly runtimePid: number;
@@ -35,4 +38,9 @@ export function doorbellFd(preserveFds: number): number {
 /** The listening socket on which a parked stub waits. */
 export function listenerFd(preserveFds: number): number {
   return 4 + preserveFds;
+}
+
+/** The directory of the v2 cgroup in which init is born. */
+export function cgroupFd(preserveFds: number): number {
+  return 5 + preserveFds;
 }

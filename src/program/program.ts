@@ -6,10 +6,10 @@ import type { Step } from "./step.ts";
 export type HostAction =
   /** Writes setgroups, uid_map and gid_map of the stub that has made a user namespace. */
   | "write-id-maps"
-  /** Puts init into its cgroup. */
-  | "join-cgroup"
-  /** Writes the limits into the cgroup's files and attaches the device filter. */
-  | "apply-resources"
+  /** Puts the cgroup's device rules in force. */
+  | "apply-device-rules"
+  /** Writes the limits into the cgroup's files. */
+  | "apply-limits"
   /** Sets the resource limits of init with prlimit. */
   | "set-rlimits";
 

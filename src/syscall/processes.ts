@@ -1,13 +1,14 @@
 // System calls that make, place, limit, shape and signal processes, as values.
 
 import {
+  CLONE_INTO_CGROUP,
   cloneFlags,
   prctlOptions,
   rlimitResources,
   signalSetBytes,
   waitOptions,
 } from "../abi/process.ts";
-import { kernelSigaction, rlimit64, siginfo, timespec } from "../abi/struct.ts";
+import { cloneArgs, kernelSigaction, rlimit64, siginfo, timespec } from "../abi/struct.ts";
 import {
   call,
   type Fd,
@@ -41,6 +42,23 @@ export function clone(options: { readonly flags: number; readonly exitSignal: nu
     number(0),
     number(0),
     number(0),
+  );
+}
+
+/** clone3(2) as fork into a cgroup of the v2 tree, given by the descriptor of its directory. Returns 0 in the child. */
+export function cloneIntoCgroup(options: {
+  readonly flags: number;
+  readonly exitSignal: number;
+  readonly cgroupFd: number;
+}): Syscall {
+  return call(
+    "clone3",
+    struct(cloneArgs, {
+      flags: flags({ ...cloneFlags, CLONE_INTO_CGROUP }, options.flags + CLONE_INTO_CGROUP),
+      exit_signal: number(options.exitSignal),
+      cgroup: number(options.cgroupFd),
+    }),
+    number(cloneArgs.sizeBytes),
   );
 }
 

@@ -1,6 +1,6 @@
 // Carries out the steps of a cgroup plan: the container's limits and its device rules.
 //
-//   applyResources(plan: CgroupPlan): void
+//   applyResources(plan: CgroupPlan, part?: ResourcePart): void
 
 import { errnoName, errnos } from "../../abi/errno.ts";
 import { AT_FDCWD, openFlags } from "../../abi/file.ts";
@@ -14,17 +14,24 @@ import { raiseWrite, readCgroupFile } from "./cgroup-file.ts";
 import { attachDeviceProgram } from "./device-program.ts";
 
 /**
- * Puts the resources of the plan in force, in the plan's order. Run by the runtime, for a process that has joined.
+ * The device rules are a part of their own: between the line that denies everything and those that allow some, a process
+ * of the group can neither make nor open a device.
+ */
+export type ResourcePart = "devices" | "limits";
+
+/**
+ * Puts the plan's resources in force, or a part of them, in the plan's order. Run by the runtime.
  *
  * @throws `syscall` fault; `refused` for a limit below what is in use; `host` when a controller is missing
  */
-export function applyResources(plan: CgroupPlan): void {
+export function applyResources(plan: CgroupPlan, part?: ResourcePart): void {
   let pending: CgroupWrite[] = [];
   const flush = (): void => {
     applyWrites(pending, plan.paths);
     pending = [];
   };
   for (const step of plan.steps) {
+    if (part !== undefined && (part === "devices") !== isDeviceStep(step)) continue;
     switch (step.kind) {
       case "write":
         pending.push(step);
@@ -42,6 +49,10 @@ export function applyResources(plan: CgroupPlan): void {
     }
   }
   flush();
+}
+
+function isDeviceStep(step: CgroupStep): boolean {
+  return step.kind === "device-program" || (step.kind === "write" && step.property === "devices");
 }
 
 /** Carries out writes in order; a file that several writes in a row go to is opened once. */
