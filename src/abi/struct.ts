@@ -127,7 +127,7 @@ export const timespec = layout("struct __kernel_timespec", "linux/time_types.h",
 export const siginfo = layout("siginfo_t", "signal.h", 128, {
   si_signo: [0, 4],
   si_code: [8, 4],
-  si_pid: [12, 4],
+  si_pid: [16, 4],
   si_status: [24, 4],
 });
 
