@@ -63,6 +63,7 @@ test("parseCgroup1Host() prefers the conventional mount point, and decodes other
     "34 31 0:30 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n" +
     "37 31 0:30 / /var/rootfs/sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n" +
     "35 31 0:31 / /odd\\040cpu rw - cgroup cgroup rw,cpu\n" +
+    "38 31 0:31 / /later/cpu rw - cgroup cgroup rw,cpu\n" +
     "36 31 0:32 / /mnt/v2 rw - cgroup2 cgroup2 rw\n";
   const host = parseCgroup1Host(mountinfo, "2:pids:/\n1:cpu:/\n0::/\n");
   assert.equal(host.version === "v1" && host.hierarchies.map(({ mountPoint }) => mountPoint), [
