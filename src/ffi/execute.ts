@@ -6,7 +6,7 @@ import { errnoName } from "../abi/errno.ts";
 import { syscallNumbers } from "../abi/syscall-numbers.ts";
 import { assert } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
-import { type Arena, encodeOperand, measureOperand } from "../syscall/encode.ts";
+import { type Arena, encodeOperand, makeArena, measureOperand } from "../syscall/encode.ts";
 import { describeTarget } from "../syscall/print.ts";
 import type { Syscall } from "../syscall/value.ts";
 import { libc, mainThreadErrno } from "./libc.ts";
@@ -14,10 +14,10 @@ import { libc, mainThreadErrno } from "./libc.ts";
 // Pinned for the life of the process: strings and structures of one call at a time. Calls do not nest.
 const arena = pinnedArena(64 * 1024);
 
-/** Arena whose bytes stay where they are as long as it is referenced: typed arrays of this size lie outside the GC's heap. */
+/** Arena whose bytes stay where they are as long as it is referenced: memory of this size lies outside the GC's heap. */
 function pinnedArena(sizeBytes: number): Arena {
-  const bytes = new Uint8Array(sizeBytes);
-  return { bytes, view: new DataView(bytes.buffer), address: Number(ptr(bytes)), usedBytes: 0 };
+  const memory = new ArrayBuffer(sizeBytes);
+  return makeArena(memory, { address: Number(ptr(memory)), usedBytes: 0, shareTexts: false });
 }
 
 /**
@@ -38,7 +38,10 @@ export function executeForOutput(call: Syscall): {
   readonly output: Uint8Array;
 } {
   const { result, used, outputOffset, outputBytes } = executeIn(call);
-  return { result, output: used.bytes.slice(outputOffset, outputOffset + outputBytes) };
+  return {
+    result,
+    output: new Uint8Array(used.bytes.subarray(outputOffset, outputOffset + outputBytes)),
+  };
 }
 
 /**

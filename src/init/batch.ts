@@ -3,11 +3,18 @@
 import { architecture } from "../abi/architecture.ts";
 import { errnos } from "../abi/errno.ts";
 import { syscallNumbers } from "../abi/syscall-numbers.ts";
-import { assert, present } from "../base/assert.ts";
+import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import type { Recovery, Step } from "../program/step.ts";
-import { type Arena, encodeOperand, measureOperand, writeWord } from "../syscall/encode.ts";
+import {
+  type Arena,
+  encodeOperand,
+  makeArena,
+  measureOperand,
+  writeWord,
+} from "../syscall/encode.ts";
 import { close } from "../syscall/files.ts";
+import type { ResultOperand } from "../syscall/value.ts";
 import {
   areaAddress,
   areaMaxBytes,
@@ -47,84 +54,84 @@ export function encodeBatch(
   steps: readonly Step[],
   known: ReadonlyMap<string, number>,
 ): EncodedBatch {
-  const lines = flatten(steps);
-  let outputEnd = header.sizeBytes + resultBytes * lines.length;
+  const { lines, local } = flatten(steps);
+  let answerBytes = header.sizeBytes + resultBytes * lines.length;
   let dataBytes = 0;
   for (const line of lines) {
     for (const operand of line.step.call.operands) {
       if (operand.kind === "output") {
-        line.outputOffset = outputEnd;
-        outputEnd += (operand.sizeBytes + 7) & ~7;
+        line.outputOffset = answerBytes;
+        answerBytes += (operand.sizeBytes + 7) & ~7;
       } else {
         dataBytes += measureOperand(operand);
       }
     }
   }
-  const answerBytes = outputEnd;
   const dataOffset = answerBytes + record.sizeBytes * lines.length;
-  const totalBytes = dataOffset + dataBytes;
+  const arena = makeArena(new ArrayBuffer(dataOffset + dataBytes), {
+    address: areaAddress,
+    usedBytes: dataOffset,
+    shareTexts: true,
+  });
+  const writer: Writer = { arena, lines, answerBytes, local, known };
+  for (let index = 0; index < lines.length; index += 1) {
+    writeWord(arena, header.sizeBytes + resultBytes * index, notExecuted);
+    writeRecord(writer, index);
+  }
+  const totalBytes = arena.usedBytes;
   if (totalBytes > areaMaxBytes || lines.length > recordsMax) {
     raise({
       kind: "refused",
       message: `the configuration needs ${lines.length} system calls and ${totalBytes} bytes in one batch, more than init takes`,
     });
   }
-  const bytes = new Uint8Array(totalBytes);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(header.count, lines.length, true);
-  view.setUint32(header.answerBytes, answerBytes, true);
-  view.setUint32(header.totalBytes, totalBytes, true);
-  const arena: Arena = { bytes, view, address: areaAddress, usedBytes: dataOffset };
-  const local = localSlots(lines);
-  lines.forEach((line, index) => {
-    writeWord(view, header.sizeBytes + resultBytes * index, notExecuted);
-    writeRecord(arena, answerBytes + record.sizeBytes * index, {
-      line,
-      lines,
-      answerBytes,
-      local,
-      known,
-    });
-  });
-  assert(arena.usedBytes <= totalBytes, "a batch needs more memory than was measured");
-  return { bytes, lines, answerBytes };
+  arena.words[header.count >> 2] = lines.length;
+  arena.words[header.answerBytes >> 2] = answerBytes;
+  arena.words[header.totalBytes >> 2] = totalBytes;
+  return { bytes: arena.bytes.subarray(0, totalBytes), lines, answerBytes };
 }
 
+type Flattened = { readonly lines: Line[]; readonly local: Map<string, number> };
+type Waiting = { readonly recovery: Recovery; readonly from: number; readonly after: number };
+
 /** Lays the tree of steps out in a line: recoveries behind the end, each with a jump back. */
-function flatten(steps: readonly Step[]): Line[] {
-  const lines: Line[] = [];
-  const waiting: { readonly recovery: Recovery; readonly from: number; readonly after: number }[] =
-    [];
-  const emit = (list: readonly Step[]): void => {
-    for (const step of list) {
-      const from = lines.length;
-      const line: Line = {
-        step,
-        onError: endOfBatch,
-        onZero: from + 1,
-        errno: filteredErrno(step.recovery),
-        outputOffset: 0,
-      };
-      lines.push(line);
-      emit(step.onSuccess ?? []);
-      const after = lines.length;
-      if (step.onZero === "skip") line.onZero = after;
-      if (step.recovery === undefined) continue;
-      if (step.recovery.steps.length > 0) waiting.push({ recovery: step.recovery, from, after });
-      else line.onError = step.recovery.next === "retry" ? from : after;
-    }
-  };
-  emit(steps);
-  const ends: Line[] = [];
-  if (waiting.length > 0) ends.push(jump(lines, endOfBatch));
+function flatten(steps: readonly Step[]): Flattened {
+  const flattened: Flattened = { lines: [], local: new Map() };
+  const { lines } = flattened;
+  const waiting: Waiting[] = [];
+  emit(steps, flattened, waiting);
+  const end = waiting.length > 0 ? jump(lines, endOfBatch) : undefined;
   for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
     present(lines[item.from], "the step of a recovery").onError = lines.length;
-    emit(item.recovery.steps);
+    emit(item.recovery.steps, flattened, waiting);
     jump(lines, item.recovery.next === "retry" ? item.from : item.after);
   }
   // Jumping exactly to the count is the regular end, which the stub reports as such.
-  for (const line of ends) line.onError = lines.length;
-  return lines;
+  if (end !== undefined) end.onError = lines.length;
+  return flattened;
+}
+
+function emit(steps: readonly Step[], flattened: Flattened, waiting: Waiting[]): void {
+  const { lines, local } = flattened;
+  for (const step of steps) {
+    const { recovery } = step;
+    const from = lines.length;
+    const line: Line = {
+      step,
+      onError: endOfBatch,
+      onZero: from + 1,
+      errno: filteredErrno(recovery),
+      outputOffset: 0,
+    };
+    lines.push(line);
+    if (step.slot !== undefined) local.set(step.slot, from);
+    if (step.onSuccess !== undefined) emit(step.onSuccess, flattened, waiting);
+    const after = lines.length;
+    if (step.onZero === "skip") line.onZero = after;
+    if (recovery === undefined) continue;
+    if (recovery.steps.length > 0) waiting.push({ recovery, from, after });
+    else line.onError = recovery.next === "retry" ? from : after;
+  }
 }
 
 /** Appends a record that only jumps: closing descriptor -1 always fails, and has no other effect. */
@@ -142,54 +149,58 @@ function filteredErrno(recovery: Recovery | undefined): number {
   return only === undefined || others.length > 0 ? 0 : errnos[only];
 }
 
-function localSlots(lines: readonly Line[]): ReadonlyMap<string, number> {
-  const slots = new Map<string, number>();
-  lines.forEach((line, index) => {
-    if (line.step.slot !== undefined) slots.set(line.step.slot, index);
-  });
-  return slots;
+/** What writing a record needs to know of its batch. */
+type Writer = {
+  readonly arena: Arena;
+  readonly lines: readonly Line[];
+  readonly answerBytes: number;
+  /** Slot to the index of the record whose result it is. */
+  readonly local: ReadonlyMap<string, number>;
+  readonly known: ReadonlyMap<string, number>;
+};
+
+function writeRecord(writer: Writer, index: number): void {
+  const { arena, lines, answerBytes } = writer;
+  const line = present(lines[index], "a record");
+  const { call } = line.step;
+  const offset = answerBytes + record.sizeBytes * index;
+  let at = offset + record.operands;
+  let indirect = 0;
+  let bit = 1;
+  for (const operand of call.operands) {
+    if (operand.kind === "result") {
+      const word = resolveResult(writer, operand);
+      if (word.indirect) indirect |= bit;
+      writeWord(arena, at, word.value);
+    } else if (operand.kind === "answer") {
+      writeWord(arena, at, operand.part === "address" ? areaAddress : answerBytes);
+    } else {
+      writeWord(arena, at, encodeOperand(arena, operand, areaAddress + line.outputOffset));
+    }
+    at += 8;
+    bit <<= 1;
+  }
+  const base = offset >> 2;
+  arena.words[base + (record.number >> 2)] = syscallNumbers[call.name][architecture];
+  arena.words[base + (record.indirect >> 2)] = indirect;
+  arena.words[base + (record.onError >> 2)] = line.onError;
+  arena.words[base + (record.onZero >> 2)] = line.onZero;
+  arena.words[base + (record.errno >> 2)] = line.errno;
 }
 
-function writeRecord(
-  arena: Arena,
-  offset: number,
-  options: {
-    readonly line: Line;
-    readonly lines: readonly Line[];
-    readonly answerBytes: number;
-    readonly local: ReadonlyMap<string, number>;
-    readonly known: ReadonlyMap<string, number>;
-  },
-): void {
-  const { line, lines, answerBytes, local, known } = options;
-  const { view } = arena;
-  const { call } = line.step;
-  let indirect = 0;
-  call.operands.forEach((operand, index) => {
-    const at = offset + record.operands + 8 * index;
-    if (operand.kind === "result") {
-      const source = local.get(operand.of);
-      if (source === undefined) {
-        writeWord(view, at, present(known.get(operand.of), `the result of ${operand.of}`));
-        return;
-      }
-      indirect |= 1 << index;
-      writeWord(
-        view,
-        at,
-        operand.outputOffset === undefined
-          ? header.sizeBytes + resultBytes * source
-          : present(lines[source], operand.of).outputOffset + operand.outputOffset,
-      );
-    } else if (operand.kind === "answer") {
-      writeWord(view, at, operand.part === "address" ? areaAddress : answerBytes);
-    } else {
-      writeWord(view, at, encodeOperand(arena, operand, areaAddress + line.outputOffset));
-    }
-  });
-  view.setUint32(offset + record.number, syscallNumbers[call.name][architecture], true);
-  view.setUint32(offset + record.indirect, indirect, true);
-  view.setUint32(offset + record.onError, line.onError, true);
-  view.setUint32(offset + record.onZero, line.onZero, true);
-  view.setUint32(offset + record.errno, line.errno, true);
+/** A result of this batch is fetched by the stub; one of an earlier batch is a number by now. */
+function resolveResult(
+  { lines, local, known }: Writer,
+  operand: ResultOperand,
+): { readonly indirect: boolean; readonly value: number } {
+  const source = local.get(operand.of);
+  if (source === undefined) {
+    const value = present(known.get(operand.of), `the result of ${operand.of}`);
+    return { indirect: false, value };
+  }
+  if (operand.outputOffset === undefined) {
+    return { indirect: true, value: header.sizeBytes + resultBytes * source };
+  }
+  const { outputOffset } = present(lines[source], operand.of);
+  return { indirect: true, value: outputOffset + operand.outputOffset };
 }

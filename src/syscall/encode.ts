@@ -1,4 +1,7 @@
 // Turns operands into words and the memory they point to; the same code serves FFI and the init stub, at other addresses.
+//
+// It runs a thousand times before a container starts, in an interpreter that has no time to warm up: typed arrays by
+// index instead of DataView, and no closures.
 
 import { present } from "../base/assert.ts";
 import type { Operand, ResultOperand } from "./value.ts";
@@ -11,33 +14,61 @@ export type PlainOperand = Exclude<Operand, ResultOperand | { kind: "answer" }>;
  * It does not grow: callers measure first (`measureOperand`).
  */
 export type Arena = {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
+  readonly bytes: Buffer;
+  /** The same memory. */
+  readonly words: Uint32Array;
   /** The address at which `bytes[0]` will be seen by the kernel. */
   readonly address: number;
   usedBytes: number;
+  /** Texts that have been written already, and where; undefined for an arena that is used again and again. */
+  readonly texts: Map<string, number> | undefined;
 };
 
-const encoder = new TextEncoder();
+/** Makes an arena of zeroed memory. Its bytes are 8-byte aligned. */
+export function makeArena(
+  memory: ArrayBuffer,
+  options: { readonly address: number; readonly usedBytes: number; readonly shareTexts: boolean },
+): Arena {
+  return {
+    bytes: Buffer.from(memory),
+    words: new Uint32Array(memory),
+    address: options.address,
+    usedBytes: options.usedBytes,
+    texts: options.shareTexts ? new Map() : undefined,
+  };
+}
 
-/** Bytes of arena that a plain operand needs, outputs not counted. An upper bound, a multiple of 8. */
+/** UTF-8 has at most so many bytes for a UTF-16 unit. */
+const bytesPerUnit = 3;
+
+/** Bytes of arena that an operand needs at most, outputs not counted; a multiple of 8. */
 export function measureOperand(operand: Operand): number {
   switch (operand.kind) {
     case "text":
-      return align(Buffer.byteLength(operand.text) + 1);
+      return measureText(operand.text);
     case "bytes":
       return align(operand.bytes.byteLength);
-    case "texts":
-      return operand.texts.reduce((sum, item) => sum + 8 + align(Buffer.byteLength(item) + 1), 8);
-    case "struct":
-      return Object.values(operand.values).reduce<number>(
+    case "texts": {
+      let sum = 8;
+      for (const item of operand.texts) sum += 8 + measureText(item);
+      return sum;
+    }
+    case "struct": {
+      let sum = align(operand.layout.sizeBytes);
+      for (const name in operand.values) {
+        const value = present(operand.values[name], name);
         // Bytes in a structure lie in the field itself; other pointers lie behind the structure.
-        (sum, value) => sum + (value.kind === "bytes" ? 0 : measureOperand(value)),
-        align(operand.layout.sizeBytes),
-      );
+        if (value.kind !== "bytes") sum += measureOperand(value);
+      }
+      return sum;
+    }
     default:
       return 0;
   }
+}
+
+function measureText(value: string): number {
+  return align(bytesPerUnit * value.length + 1);
 }
 
 /**
@@ -64,9 +95,11 @@ export function encodeOperand(
     }
     case "texts": {
       const offset = reserve(arena, 8 * (operand.texts.length + 1));
-      operand.texts.forEach((item, index) => {
-        writeWord(arena.view, offset + 8 * index, writeText(arena, item));
-      });
+      let at = offset;
+      for (const item of operand.texts) {
+        writeWord(arena, at, writeText(arena, item));
+        at += 8;
+      }
       return arena.address + offset;
     }
     case "struct":
@@ -76,27 +109,32 @@ export function encodeOperand(
 
 function encodeStruct(arena: Arena, operand: PlainOperand & { kind: "struct" }): number {
   const offset = reserve(arena, operand.layout.sizeBytes);
-  for (const [name, value] of Object.entries(operand.values)) {
-    const field = present(operand.layout.fields[name], `${operand.layout.name}.${name}`);
+  const { fields } = operand.layout;
+  for (const name in operand.values) {
+    const value = present(operand.values[name], name);
+    const field = present(fields[name], name);
     const at = offset + field.offset;
     if (value.kind === "bytes") {
       arena.bytes.set(value.bytes.subarray(0, field.sizeBytes), at);
       continue;
     }
     const word = encodeOperand(arena, value, 0);
-    if (field.sizeBytes === 8) writeWord(arena.view, at, word);
-    else if (field.sizeBytes === 4) arena.view.setUint32(at, Number(word) >>> 0, true);
-    else arena.view.setUint16(at, Number(word) & 0xffff, true);
+    if (field.sizeBytes === 8) writeWord(arena, at, word);
+    else if (field.sizeBytes === 4) arena.words[at >> 2] = Number(word);
+    else arena.bytes.writeUInt16LE(Number(word) & 0xffff, at);
   }
   return arena.address + offset;
 }
 
 function writeText(arena: Arena, value: string): number {
+  const shared = arena.texts?.get(value);
+  if (shared !== undefined) return arena.address + shared;
   const offset = arena.usedBytes;
-  const { written } = encoder.encodeInto(value, arena.bytes.subarray(offset));
-  // The arena starts zeroed, but FFI's is used again and again.
-  arena.bytes[offset + written] = 0;
-  arena.usedBytes = align(offset + written + 1);
+  const end = offset + arena.bytes.write(value, offset);
+  // An arena that is used again is not zero here.
+  arena.bytes[end] = 0;
+  arena.usedBytes = align(end + 1);
+  arena.texts?.set(value, offset);
   return arena.address + offset;
 }
 
@@ -104,18 +142,26 @@ function writeText(arena: Arena, value: string): number {
 function reserve(arena: Arena, sizeBytes: number): number {
   const offset = arena.usedBytes;
   arena.usedBytes = align(offset + sizeBytes);
-  arena.bytes.fill(0, offset, arena.usedBytes);
+  if (arena.texts === undefined) arena.bytes.fill(0, offset, arena.usedBytes);
   return offset;
 }
 
-/** Writes a 64-bit little-endian word; numbers may be negative, and exact up to 53 bits. */
-export function writeWord(view: DataView, offset: number, value: number | bigint): void {
+/** Writes a 64-bit little-endian word at a multiple of 4; numbers may be negative, and are exact up to 53 bits. */
+export function writeWord(arena: Arena, offset: number, value: number | bigint): void {
+  const index = offset >> 2;
   if (typeof value === "bigint") {
-    view.setBigUint64(offset, BigInt.asUintN(64, value), true);
+    const wide = BigInt.asUintN(64, value);
+    arena.words[index] = Number(wide & 0xffff_ffffn);
+    arena.words[index + 1] = Number(wide >> 32n);
     return;
   }
-  view.setUint32(offset, value >>> 0, true);
-  view.setUint32(offset + 4, Math.floor(value / 0x1_0000_0000) >>> 0, true);
+  // A typed array keeps the low 32 bits of what is stored.
+  arena.words[index] = value;
+  if (value < 0 || value > 0xffff_ffff) {
+    arena.words[index + 1] = Math.floor(value / 0x1_0000_0000);
+  } else {
+    arena.words[index + 1] = 0;
+  }
 }
 
 function align(sizeBytes: number): number {
