@@ -3,7 +3,7 @@
 // It runs a thousand times before a container starts, in an interpreter that has no time to warm up: typed arrays by
 // index instead of DataView, and no closures.
 
-import { present } from "../base/assert.ts";
+import { assert, present } from "../base/assert.ts";
 import type { Operand, ResultOperand } from "./value.ts";
 
 /** A plain operand: everything but the result of an earlier step and the answer, which only a batch can resolve. */
@@ -115,7 +115,9 @@ function encodeStruct(arena: Arena, operand: PlainOperand & { kind: "struct" }):
     const field = present(fields[name], name);
     const at = offset + field.offset;
     if (value.kind === "bytes") {
-      arena.bytes.set(value.bytes.subarray(0, field.sizeBytes), at);
+      const fits = value.bytes.byteLength <= field.sizeBytes;
+      assert(fits, `${value.bytes.byteLength} bytes in ${operand.layout.name}.${name}`);
+      arena.bytes.set(value.bytes, at);
       continue;
     }
     const word = encodeOperand(arena, value, 0);

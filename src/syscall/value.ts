@@ -26,14 +26,15 @@ export type Operand =
   | {
       readonly kind: "struct";
       readonly layout: StructLayout;
-      readonly values: Readonly<
-        Record<string, Exclude<Operand, ResultOperand | { kind: "answer" }>>
-      >;
+      readonly values: Readonly<Record<string, FieldOperand>>;
     }
   /** A pointer to a buffer that the call fills; it comes back with the result. */
   | { readonly kind: "output"; readonly sizeBytes: number }
   /** The address, or the length, of the answer of the batch that the call stands in; only the stub can be given these. */
   | { readonly kind: "answer"; readonly part: "address" | "length" };
+
+/** What a structure's field can be: known when it is written, and nothing that the kernel fills. */
+export type FieldOperand = Exclude<Operand, ResultOperand | { kind: "answer" | "output" }>;
 
 export type Syscall = {
   readonly name: SyscallName;
@@ -74,8 +75,8 @@ export function bytes(value: Uint8Array): Operand & { kind: "bytes" } {
 
 export function struct(
   layout: StructLayout,
-  values: Readonly<Record<string, Exclude<Operand, ResultOperand | { kind: "answer" }>>>,
-): Operand {
+  values: Readonly<Record<string, FieldOperand>>,
+): Operand & { kind: "struct" } {
   return { kind: "struct", layout, values };
 }
 
