@@ -1,5 +1,6 @@
 // Starts the init stub: a sealed file in memory, a socket to talk through, and nothing of the runtime's own binary.
 
+import { stubImages } from "../../build/stub-images.ts";
 import { architecture } from "../abi/architecture.ts";
 import { errnos } from "../abi/errno.ts";
 import { AT_FDCWD, fcntlCommands, memfdFlags, openFlags, sealFlags } from "../abi/file.ts";
@@ -9,12 +10,12 @@ import { spawn } from "../ffi/spawn.ts";
 import { type OwnedFd, own } from "../host/files.ts";
 import { close, fcntl, memfdCreate, openat, write } from "../syscall/files.ts";
 import { socketpair } from "../syscall/sockets.ts";
-import { stubImage, withDoorbell } from "./stub/image.ts";
+import { type StubImage, withDoorbell } from "./stub/stub-image.ts";
 
-const image = stubImage(architecture);
+const generated = stubImages[architecture];
 
 /** Address of the stub's code that ends it, for a signal handler. */
-export const stubExitAddress = image.exitAddress;
+export const stubExitAddress = generated.exitAddress;
 
 /** The name under which /proc/PID/exe of a stub shows. */
 export const stubExecutable = "/memfd:ts-runc-init (deleted)";
@@ -84,7 +85,7 @@ function sealedStub(doorbellFd: number): OwnedFd {
       : withExec;
   if (fd === -errnos.EACCES) return unnamedStub(doorbellFd);
   const file = own(fd < 0 ? must(memfdCreate(name, MFD_CLOEXEC), doing) : fd);
-  must(write(file.fd, withDoorbell(image, doorbellFd)), doing);
+  must(write(file.fd, withDoorbell(stubFile(), doorbellFd)), doing);
   const seals = F_SEAL_GROW | F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_WRITE;
   must(fcntl(file.fd, fcntlCommands.F_ADD_SEALS, seals), doing);
   return file;
@@ -97,8 +98,13 @@ function unnamedStub(doorbellFd: number): OwnedFd {
   using file = own(
     must(openat(AT_FDCWD, "/run", { flags: O_TMPFILE | O_RDWR | O_CLOEXEC, mode: 0o500 }), doing),
   );
-  must(write(file.fd, withDoorbell(image, doorbellFd)), doing);
+  must(write(file.fd, withDoorbell(stubFile(), doorbellFd)), doing);
   return own(must(openat(AT_FDCWD, `/proc/self/fd/${file.fd}`, { flags: O_CLOEXEC }), doing));
+}
+
+/** The stub as it was assembled when ts-runc was built. */
+function stubFile(): StubImage {
+  return { ...generated, bytes: Buffer.from(generated.base64, "base64") };
 }
 
 function moveUp(fd: number, doing: string): number {

@@ -6,19 +6,8 @@ import { defaultDoorbellFd } from "../layout.ts";
 import { aarch64Stub } from "./aarch64.ts";
 import { type Assembly, assemble, type Line, littleEndian } from "./assembler.ts";
 import { codeAddress, codeOffset, elfExecutable } from "./elf.ts";
+import type { StubImage } from "./stub-image.ts";
 import { x86_64Stub } from "./x86_64.ts";
-
-export type StubImage = {
-  /** The ELF file. */
-  readonly bytes: Uint8Array;
-  /** Where in `bytes` the four bytes stand that hold the number of the doorbell's descriptor. */
-  readonly doorbellOffset: number;
-  /**
-   * The address, once the stub runs, of code that ends it with status 1: a handler for signals that would
-   * otherwise not touch pid 1 of a pid namespace.
-   */
-  readonly exitAddress: number;
-};
 
 const listings: Readonly<Record<Architecture, readonly Line[]>> = {
   x86_64: x86_64Stub,
@@ -41,12 +30,4 @@ export function stubImage(architecture: Architecture): StubImage {
 /** The code of the stub with its addresses and reasons, for the listing. */
 export function stubAssembly(architecture: Architecture): Assembly {
   return assemble(listings[architecture], codeAddress);
-}
-
-/** The file of a stub whose doorbell is another descriptor. */
-export function withDoorbell(image: StubImage, fd: number): Uint8Array {
-  assert(Number.isInteger(fd) && fd >= 0 && fd <= 0x7fff_ffff, `${fd} is a descriptor number`);
-  const bytes = image.bytes.slice();
-  bytes.set(littleEndian(fd, 4), image.doorbellOffset);
-  return bytes;
 }

@@ -9,7 +9,8 @@ import { errnoName, errnos } from "../../../src/abi/errno.ts";
 import type { Architecture } from "../../../src/abi/syscall-numbers.ts";
 import { assert } from "../../../src/base/assert.ts";
 import { defaultDoorbellFd } from "../../../src/init/layout.ts";
-import { stubImage, withDoorbell } from "../../../src/init/stub/image.ts";
+import { stubImage } from "../../../src/init/stub/image.ts";
+import { withDoorbell } from "../../../src/init/stub/stub-image.ts";
 import { type Answer, type Batch, decodeAnswer, encodeBatch, type Record } from "./batch.ts";
 
 export const allArchitectures: readonly Architecture[] = ["x86_64", "aarch64"];

@@ -6,7 +6,8 @@ import { defaultDoorbellFd } from "../../../src/init/layout.ts";
 import * as arm from "../../../src/init/stub/aarch64-instructions.ts";
 import { assemble, type Line, littleEndian } from "../../../src/init/stub/assembler.ts";
 import { codeAddress, codeOffset } from "../../../src/init/stub/elf.ts";
-import { stubAssembly, stubImage, withDoorbell } from "../../../src/init/stub/image.ts";
+import { stubAssembly, stubImage } from "../../../src/init/stub/image.ts";
+import { withDoorbell } from "../../../src/init/stub/stub-image.ts";
 import * as x86 from "../../../src/init/stub/x86_64-instructions.ts";
 import { allArchitectures } from "./driver.ts";
 
