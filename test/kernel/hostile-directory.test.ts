@@ -1,7 +1,15 @@
 // Runs the executable in directories full of files that Bun would like to read, and proves that none of them is: in a
 // runtime that root calls in somebody's bundle, each would be code of theirs run by root. Needs root and strace.
 
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { suite } from "uvu";
@@ -107,6 +115,43 @@ traced("no command reads what lies in the current directory", () => {
   assert.is(runInBundle("--root", state, "create", "nope").status, 1);
   assert.is(runInBundle("spec").status, 0);
   assert.is(runInBundle("--root", state, "create", "-b", ".", "nope").status, 1);
+});
+
+/** Makes the bundle one that `create` can use, with a program that stays. */
+function fillBundle(): void {
+  mkdirSync(join(bundle, "rootfs", "bin"), { recursive: true });
+  copyFileSync("/bin/busybox", join(bundle, "rootfs", "bin", "sleep"));
+  const path = join(bundle, "config.json");
+  const text = readFileSync(path, "utf8")
+    .replace('"terminal": true', '"terminal": false')
+    .replace('"sh"', '"sleep", "1000"');
+  writeFileSync(path, text);
+}
+
+traced("making a container reads its config and root and nothing else of the bundle", () => {
+  if (process.getuid?.() !== 0 || !existsSync("/bin/busybox")) {
+    return console.log("skip: needs root and busybox");
+  }
+  fillBundle();
+  // A name of our own: the cgroup is named after it.
+  const id = `hostile-${process.pid}`;
+  try {
+    // Not followed into the container, and without pipes that it would hold open.
+    const command = ["strace", "-qq", "-s", "4096", "-o", trace, "-e", "trace=%file", executable];
+    const create = [...command, "--root", state, "create", id];
+    const script = `exec "$@" </dev/null >/dev/null 2>&1`;
+    const made = runProgram(["/bin/sh", "-c", script, "sh", ...create], { cwd: bundle, env });
+    assert.is(made.status, 0);
+    const calls = readFileSync(trace, "utf8").split("\n").slice(1);
+    assert.ok(calls.some((call) => call.includes("config.json")));
+    assert.equal(
+      calls.filter((call) => hostileNames.test(call)),
+      [],
+    );
+    assert.match(runInBundle("--root", state, "state", id).stdout, /"status": "created"/);
+  } finally {
+    assert.is(runInBundle("--root", state, "delete", "--force", id).status, 0);
+  }
 });
 
 traced("variables of .env have no effect", () => {

@@ -1,13 +1,12 @@
-// The outputs of `state` and `list`, byte for byte.
+// The outputs of `list`, byte for byte.
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { listIds, listJson, listTable, ownerName } from "../../src/cli/print-list.ts";
-import { stateText } from "../../src/cli/print-state.ts";
 
-const test = suite("cli/print");
+const test = suite("cli/print-list");
 
-const report = {
+const plain = {
   owner: "root",
   created: "2026-01-02T03:04:05.678901234Z",
   ociVersion: "1.3.0",
@@ -16,29 +15,7 @@ const report = {
   status: "running",
   bundle: "/b",
   rootfs: "/b/rootfs",
-  annotations: { "org.example": "<é>" },
 };
-const { annotations: _, ...plain } = report;
-
-test("stateText() has runc's keys in runc's order, an empty owner and no newline at the end", () => {
-  assert.is(
-    stateText(report),
-    `{
-  "ociVersion": "1.3.0",
-  "id": "web",
-  "pid": 4711,
-  "status": "running",
-  "bundle": "/b",
-  "rootfs": "/b/rootfs",
-  "created": "2026-01-02T03:04:05.678901234Z",
-  "annotations": {
-    "org.example": "<é>"
-  },
-  "owner": ""
-}`,
-  );
-  assert.not.match(stateText({ ...report, annotations: {} }), /annotations/);
-});
 
 test("listTable() aligns as Go's tabwriter with a minimal width of 12 and a padding of 3", () => {
   assert.is(listTable([]), "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n");

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { commands } from "../../src/cli/table.ts";
-import { executable, runProgram } from "./executable.ts";
+import { commands } from "../src/cli/table.ts";
+import { executable, runProgram } from "./cli/executable.ts";
 
-const test = suite("cli/start-up");
+const test = suite("main");
 
 /** One chunk of the executable, as `bun build --metafile` describes it. */
 type Chunk = {
@@ -18,7 +18,7 @@ type Chunk = {
 };
 
 const metafile: { readonly outputs: Readonly<Record<string, Chunk>> } = JSON.parse(
-  readFileSync(join(import.meta.dir, "../../.cache/metafile.json"), "utf8"),
+  readFileSync(join(import.meta.dir, "../.cache/metafile.json"), "utf8"),
 );
 
 /** Every source file that is loaded with this one, without what only import() loads. */
