@@ -6,9 +6,7 @@ import { execute } from "../ffi/execute.ts";
 import { readAnswer } from "../init/answer.ts";
 import { encodeBatch } from "../init/batch.ts";
 import { receiveAnswer, sendBatch } from "../init/doorbell.ts";
-import { leaveRuntime, startProgram } from "../inside/process.ts";
-import { effectiveLimits, limitsAtStart } from "../inside/rlimits.ts";
-import { doorbellFd } from "../plan/host-facts.ts";
+import { startSteps } from "../plan/start-program.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import { kill } from "../syscall/processes.ts";
 import { completeEnvironment } from "./environment.ts";
@@ -24,20 +22,13 @@ import type { ContainerRecord } from "./record.ts";
 export function startInit(doorbell: number, record: ContainerRecord, spec: ValidatedSpec): void {
   const { tsRunc } = record;
   const { soft, hard } = tsRunc.callerOpenFiles;
-  const caller = { soft: BigInt(soft), hard: BigInt(hard) };
-  const batch = encodeBatch(
-    [
-      ...leaveRuntime(),
-      ...limitsAtStart(effectiveLimits(spec.process.rlimits ?? [], caller)),
-      ...startProgram({
-        path: tsRunc.program,
-        args: spec.process.args,
-        env: completeEnvironment(spec.process.env ?? [], tsRunc),
-        firstPrivateFd: doorbellFd(tsRunc.preserveFds),
-      }),
-    ],
-    new Map(),
-  );
+  const steps = startSteps(spec, {
+    path: tsRunc.program,
+    env: completeEnvironment(spec.process.env ?? [], tsRunc),
+    preserveFds: tsRunc.preserveFds,
+    callerOpenFiles: { soft: BigInt(soft), hard: BigInt(hard) },
+  });
+  const batch = encodeBatch(steps, new Map());
   sendBatch(doorbell, batch);
   const answer = receiveAnswer(doorbell, batch);
   if (answer === undefined) return;

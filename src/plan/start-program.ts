@@ -1,0 +1,32 @@
+// What init does when `start` calls it: the last limits, and execve; composed apart from create because nothing is left to
+// be prepared.
+
+import { leaveRuntime, startProgram } from "../inside/process.ts";
+import { effectiveLimits, limitsAtStart } from "../inside/rlimits.ts";
+import type { Step } from "../program/step.ts";
+import type { ValidatedSpec } from "../spec/validate.ts";
+import { doorbellFd, type HostFacts } from "./host-facts.ts";
+
+/** What create has found out for start. */
+export type StartFacts = Pick<HostFacts, "preserveFds" | "callerOpenFiles"> & {
+  /** The program's path in the container. */
+  readonly path: string;
+  readonly env: readonly string[];
+};
+
+/** Composes the last batch of init, which ends in execve. Pure. */
+export function startSteps(spec: ValidatedSpec, facts: StartFacts): Step[] {
+  const { path, env, preserveFds, callerOpenFiles } = facts;
+  return [
+    // `run` sends this batch to an init that still dies with the runtime; a parked one has left it before.
+    ...leaveRuntime(),
+    // No descriptor has to be opened any more.
+    ...limitsAtStart(effectiveLimits(spec.process.rlimits ?? [], callerOpenFiles)),
+    ...startProgram({
+      path,
+      args: spec.process.args,
+      env,
+      firstPrivateFd: doorbellFd(preserveFds),
+    }),
+  ];
+}
