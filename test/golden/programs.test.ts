@@ -1,0 +1,124 @@
+// Compares the init program of each sample bundle with its committed text: a change to what is done to the kernel, or to its
+// order, is a visible diff. Needs no root.
+//
+//   scripts/bun test/golden/programs.test.ts --update      writes the texts anew
+
+import { existsSync, globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { createProgram } from "../../src/plan/create-program.ts";
+import type { HostFacts } from "../../src/plan/host-facts.ts";
+import { startSteps } from "../../src/plan/start-program.ts";
+import { checkProgram } from "../../src/program/check.ts";
+import { printProgram, printSteps } from "../../src/program/print.ts";
+import { findUnsupported } from "../../src/spec/unsupported.ts";
+import { type ValidatedSpec, validateConfig } from "../../src/spec/validate.ts";
+
+const test = suite("golden/programs");
+const update = process.argv.includes("--update");
+const bundles = join(import.meta.dir, "../../bundles");
+
+type Golden = { readonly name: string; readonly print: () => string };
+
+const configs = globSync("**/config.json", { cwd: bundles, exclude: ["**/rootfs/**"] }).sort();
+const goldens: readonly Golden[] = [
+  ...configs.flatMap((config): readonly Golden[] => {
+    const folder = dirname(config);
+    const name = folder.replaceAll("/", "-");
+    const spec = readConfig(config);
+    const facts = hostFacts(folder, usesCgroups(spec) ? "v2" : "none");
+    return [{ name, print: () => printCreate(spec, facts) }];
+  }),
+  {
+    name: "hello-cgroup-v1",
+    print: () => printCreate(readConfig("hello/config.json"), hostFacts("hello", "v1")),
+  },
+  { name: "start", print: () => printStart(readConfig("hello/config.json")) },
+];
+
+function readConfig(config: string): ValidatedSpec {
+  const spec = validateConfig(JSON.parse(readFileSync(join(bundles, config), "utf8")));
+  assert.equal(findUnsupported(spec), []);
+  return spec;
+}
+
+/** Every container has a cgroup; only where it matters does the text show one. */
+function usesCgroups({ linux = {} }: ValidatedSpec): boolean {
+  return linux.resources !== undefined || /cgroup/.test(JSON.stringify(linux.namespaces));
+}
+
+/** A host as ordinary as can be, the same on every machine that runs this test. */
+function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
+  const group = (controller: string): string => `/sys/fs/cgroup/${controller}/my-container`;
+  const bundle = `/bundles/${folder}`;
+  return {
+    bundle,
+    root: { path: `${bundle}/rootfs`, device: "8:1", inode: 4711n, parentMount: "/" },
+    cgroupPlaces: {
+      v1: cgroups === "v1" ? [group("cpu,cpuacct"), group("memory"), group("pids")] : [],
+      v2: cgroups === "v2" ? "/sys/fs/cgroup/my-container" : undefined,
+    },
+    cgroup:
+      cgroups === "v1"
+        ? {
+            version: "v1",
+            ownNamespace: true,
+            hierarchies: ["cpu,cpuacct", "memory"].map((controllers) => ({
+              directory: controllers,
+              option: controllers,
+              group: group(controllers),
+              links: controllers === "memory" ? [] : controllers.split(","),
+            })),
+          }
+        : { version: "v2", ownNamespace: true, group: "/sys/fs/cgroup/my-container" },
+    runtimePid: 1000,
+    preserveFds: 0,
+    nullStreams: [0],
+    callerOpenFiles: { soft: 1024n, hard: 4096n },
+    hostHasKcore: true,
+    inUserNamespace: false,
+    noPivot: false,
+    keyring: "_ses.my-container",
+    exitAddress: 0x400200,
+  };
+}
+
+function printCreate(spec: ValidatedSpec, facts: HostFacts): string {
+  const program = createProgram(spec, facts);
+  checkProgram(program);
+  return printProgram(program);
+}
+
+function printStart(spec: ValidatedSpec): string {
+  const facts = hostFacts("hello", "v2");
+  return printSteps(startSteps(spec, { ...facts, path: "/bin/sh", env: ["PATH=/bin", "HOME=/"] }));
+}
+
+function goldenPath(name: string): string {
+  return join(import.meta.dir, `${name}.txt`);
+}
+
+test("there is a text for every bundle and a bundle for every text", () => {
+  const texts = readdirSync(import.meta.dir).filter((name) => name.endsWith(".txt"));
+  const names = goldens.map(({ name }) => `${name}.txt`);
+  if (!update) assert.equal(texts.sort(), names.sort());
+  assert.ok(names.length > 10, `${names.length} texts`);
+});
+
+for (const { name, print } of goldens) {
+  test(`createProgram() gives the committed program of ${name}`, () => {
+    const text = print();
+    assert.is(print(), text, "two printings differ");
+    const path = goldenPath(name);
+    if (update) writeFileSync(path, text);
+    assert.ok(existsSync(path), `${basename(path)} is missing: run this file with --update`);
+    assert.fixture(
+      text,
+      readFileSync(path, "utf8"),
+      "if the change is meant, run this file with --update",
+    );
+  });
+}
+
+test.run();
