@@ -2,6 +2,7 @@
 
 import { raise } from "../base/fault.ts";
 import { readText, removeFile } from "../host/files.ts";
+import { receiveGreeting } from "../init/doorbell.ts";
 import { parseConfig } from "../spec/load.ts";
 import { recallConfig } from "../spec/validate.ts";
 import { callInit } from "./listener.ts";
@@ -26,7 +27,7 @@ export function startContainer(place: ContainerPlace): void {
   const text = readText(paths.config, "reading the container's config");
   const spec = recallConfig(parseConfig(text, "config.json"));
   using doorbell = directory === undefined ? undefined : callInit(directory);
-  if (doorbell === undefined) {
+  if (doorbell === undefined || !receiveGreeting(doorbell.fd)) {
     raise({ kind: "status", message: "cannot start a container that has stopped" });
   }
   try {

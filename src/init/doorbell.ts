@@ -5,6 +5,7 @@ import { raise } from "../base/fault.ts";
 import { execute, executeForOutput } from "../ffi/execute.ts";
 import { read, write } from "../syscall/files.ts";
 import type { EncodedBatch } from "./batch.ts";
+import { header } from "./layout.ts";
 
 /** Bytes written or read in one call; the socket's buffer is of this order. */
 const chunkBytes = 128 * 1024;
@@ -29,7 +30,29 @@ export function sendBatch(doorbell: number, batch: EncodedBatch): void {
  * @returns the answer's bytes, or undefined when the stub's end was closed: it has died, or execve has succeeded
  */
 export function receiveAnswer(doorbell: number, batch: EncodedBatch): Uint8Array | undefined {
-  const bytes = new Uint8Array(batch.answerBytes);
+  return receive(doorbell, batch.answerBytes);
+}
+
+/**
+ * Waits for the answer to the batch that parked init, which another process sent: it comes to whoever calls, and says
+ * that init is there. Only its end is of interest.
+ *
+ * @returns whether init is there
+ */
+export function receiveGreeting(doorbell: number): boolean {
+  const start = receive(doorbell, header.sizeBytes);
+  if (start === undefined) return false;
+  const answerBytes = new DataView(start.buffer).getUint32(header.answerBytes, true);
+  // What a container's process could have written in place of the stub is not believed.
+  if (answerBytes < header.sizeBytes || answerBytes > greetingMaxBytes) return false;
+  return receive(doorbell, answerBytes - header.sizeBytes) !== undefined;
+}
+
+/** Parking has a few steps and no outputs. */
+const greetingMaxBytes = 4096;
+
+function receive(doorbell: number, sizeBytes: number): Uint8Array | undefined {
+  const bytes = new Uint8Array(sizeBytes);
   for (let done = 0; done < bytes.byteLength; ) {
     const wanted = Math.min(bytes.byteLength - done, chunkBytes);
     const { result, output } = executeForOutput(read(doorbell, wanted));
