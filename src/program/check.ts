@@ -1,8 +1,20 @@
-// Checks an init program before it runs: slots are defined before their use, and no failure can reach one; a bug otherwise.
+// Checks an init program before it runs, for what would make the stub do something else than was meant; a bug otherwise.
 
-import { assert } from "../base/assert.ts";
-import type { InitProgram } from "./program.ts";
+import { assert, present } from "../base/assert.ts";
+import type { Operand } from "../syscall/value.ts";
+import { type InitProgram, initPidSlot, parkingBatch } from "./program.ts";
 import type { Step } from "./step.ts";
+
+/** What is known at a place of the program. */
+type Known = {
+  /** Slots whose step has certainly succeeded. */
+  readonly defined: Set<string>;
+  /** Slots of this batch, wherever they are: a name twice would mean the last of them. */
+  readonly named: Set<string>;
+};
+
+/** The registers of a system call. */
+const operandsMax = 6;
 
 /**
  * Checks the program.
@@ -13,25 +25,71 @@ import type { Step } from "./step.ts";
  */
 export function checkProgram(program: InitProgram): void {
   const defined = new Set<string>();
-  for (const part of program.parts) {
-    if (part.kind === "batch") checkSteps(part.steps, defined);
+  program.parts.forEach((part, index) => {
+    if (part.kind !== "batch") return;
+    assert(part.steps.length > 0, `the batch "${part.name}" has no steps`);
+    // Nobody would be there to read an answer: a parked init waits for another process.
+    const last = index === program.parts.length - 1;
+    assert(part.name !== parkingBatch || last, "something follows the batch that parks");
+    const known: Known = { defined, named: new Set() };
+    checkSteps(part.steps, known);
+    checkFork(part.steps, known);
+  });
+}
+
+function checkSteps(steps: readonly Step[], known: Known): void {
+  for (const step of steps) {
+    checkOperands(step, known);
+    checkRecovery(step);
+    if (step.slot !== undefined) {
+      assert(!known.named.has(step.slot), `${step.slot} names two results of one batch`);
+      known.named.add(step.slot);
+    }
+    const apart = (): Known => ({ defined: new Set(known.defined), named: known.named });
+    if (step.recovery !== undefined) checkSteps(step.recovery.steps, apart());
+    const certain = step.recovery === undefined || step.recovery.next === "retry";
+    const inner = certain && step.onZero !== "skip" ? known : apart();
+    if (step.slot !== undefined) {
+      if (certain) known.defined.add(step.slot);
+      else known.defined.delete(step.slot);
+      inner.defined.add(step.slot);
+    }
+    checkSteps(step.onSuccess ?? [], inner);
   }
 }
 
-function checkSteps(steps: readonly Step[], defined: Set<string>): void {
-  for (const step of steps) {
-    for (const operand of step.call.operands) {
-      if (operand.kind !== "result") continue;
-      assert(defined.has(operand.of), `"${step.doing}" uses ${operand.of}, which nothing defines`);
-    }
-    if (step.recovery !== undefined) checkSteps(step.recovery.steps, new Set(defined));
-    const certain = step.recovery === undefined || step.recovery.next === "retry";
-    const inner = new Set(defined);
-    if (step.slot !== undefined) {
-      inner.add(step.slot);
-      if (certain) defined.add(step.slot);
-      else defined.delete(step.slot);
-    }
-    checkSteps(step.onSuccess ?? [], certain ? defined : inner);
+function checkOperands({ call, doing, verify }: Step, { defined, named }: Known): void {
+  assert(call.operands.length <= operandsMax, `"${doing}" has too many operands`);
+  const isOutput = (operand: Operand): boolean => operand.kind === "output";
+  const outputs = call.operands.filter(isOutput).length;
+  // A record has one place for what the kernel writes.
+  assert(outputs <= 1, `"${doing}" has two outputs`);
+  const needsOutput = verify !== undefined && verify.kind !== "result";
+  assert(!needsOutput || outputs === 1, `"${doing}" verifies an output that it does not have`);
+  for (const operand of call.operands) {
+    if (operand.kind !== "result") continue;
+    assert(defined.has(operand.of), `"${doing}" uses ${operand.of}, which nothing defines`);
+    // What an earlier batch has put out is with the runtime, no longer with the stub.
+    const near = operand.outputOffset === undefined || named.has(operand.of);
+    assert(near, `"${doing}" uses the output of ${operand.of}, which is of an earlier batch`);
   }
+}
+
+function checkRecovery({ call, doing, recovery, onZero }: Step): void {
+  // Everywhere else 0 is a success like any other.
+  const forks = call.name === "clone" || call.name === "clone3";
+  assert(onZero !== "skip" || forks, `"${doing}" skips its onSuccess on 0, but is no clone`);
+  if (recovery === undefined) return;
+  const { errnos, next } = recovery;
+  assert(errnos.length > 0, `"${doing}" recovers from no error`);
+  // The stub lets one error through by its number, and otherwise all: those not meant would be tried for ever.
+  const single = errnos !== "any" && errnos.length === 1;
+  assert(next !== "retry" || single, `"${doing}" tries again on more than one error`);
+}
+
+/** The runtime looks for the fork among the steps of the batch itself, and follows the child from there. */
+function checkFork(steps: readonly Step[], { named }: Known): void {
+  if (!named.has(initPidSlot)) return;
+  const fork = steps.find(({ slot }) => slot === initPidSlot);
+  assert(present(fork, "the fork of init").onZero === "skip", "init runs its parent's steps");
 }

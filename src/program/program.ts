@@ -25,6 +25,7 @@ export type Part =
 
 export type InitProgram = { readonly parts: readonly Part[] };
 
+/** Steps that the stub takes in one go. */
 export function batch(
   name: string,
   steps: readonly Step[],
@@ -33,9 +34,13 @@ export function batch(
   return { kind: "batch", name, steps, meanwhile };
 }
 
+/** Something that the runtime does before the program goes on. */
 export function host(action: HostAction): Part {
   return { kind: "host", action };
 }
 
 /** The slot that holds init's pid in the answer of the half that stays outside. */
 export const initPidSlot = "init";
+
+/** Name of the batch behind which init waits for `start`, and no longer for this runtime. */
+export const parkingBatch = "parking";
