@@ -86,6 +86,8 @@ export function encodeBatch(
     });
   }
   arena.words[header.count >> 2] = lines.length;
+  // Until the stub says where it stopped: what is written in the middle of a batch has not stopped anywhere.
+  arena.words[header.stopped >> 2] = lines.length;
   arena.words[header.answerBytes >> 2] = answerBytes;
   arena.words[header.totalBytes >> 2] = totalBytes;
   return { bytes: arena.bytes.subarray(0, totalBytes), lines, answerBytes };
