@@ -114,11 +114,7 @@ test("shared-network lets two containers meet on 127.0.0.1", () => {
   const server = room.newId();
   try {
     const bundle = join(bundles, "shared-network");
-    // Detached, it keeps our ends of its standard streams: they are not pipes that we would wait for.
-    const started = Bun.spawnSync(room.command("run", "-d", "--bundle", bundle, server), {
-      stdio: ["ignore", "ignore", "ignore"],
-    });
-    assert.is(started.exitCode, 0);
+    assert.is(room.tsRunc(["run", "-d", "--bundle", bundle, server]).status, 0);
     const client = runBundle("shared-network/client");
     assert.is(client.stdout.split("\n").at(-2), "the server answers", client.stderr);
     assert.is(client.status, 0);

@@ -3,10 +3,12 @@
 
 import {
   chmodSync,
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -28,16 +30,20 @@ export type Bundle = {
   readonly rootfs: string;
 };
 
+export type ShownState = { readonly status: string; readonly pid: number };
+
 export type Room = {
   readonly directory: string;
   /** An id that no other container has. */
   readonly newId: () => string;
-  /** Makes a bundle: busybox as rootfs, and the smallest config with these changes. */
+  /** Makes a bundle: busybox as rootfs, and a config with little more than /proc, with these changes. */
   readonly makeBundle: (change?: Parameters<typeof makeConfig>[0]) => Bundle;
   /** Runs ts-runc with the room's state root. */
   readonly tsRunc: (argv: readonly string[], options?: RunOptions) => Outcome;
   /** Runs a runtime with a state root of its own in the room. */
   readonly runtime: (name: RuntimeName, argv: readonly string[], options?: RunOptions) => Outcome;
+  /** What `state` says of a container of ts-runc; undefined when it does not exist. */
+  readonly state: (id: string) => ShownState | undefined;
   /** The arguments that run ts-runc in this room, for starting it without waiting. */
   readonly command: (...argv: readonly string[]) => string[];
   /** Waits for leftovers to go, and returns those that stay: processes, cgroups, mounts, states. */
@@ -78,12 +84,19 @@ export function openRoom(name: string): Room {
       const rootfs = join(bundle, "rootfs");
       makeRootfs(rootfs, template);
       const env = ["PATH=/bin"];
-      const config = makeConfig({ ...change, process: { env, ...change?.process } });
+      const mounts = [{ destination: "/proc", type: "proc", source: "proc" }];
+      // The version that the oldest of the runtimes compared with knows.
+      const base = { ociVersion: "1.0.2", mounts };
+      const config = makeConfig({ ...base, ...change, process: { env, ...change?.process } });
       writeFileSync(join(bundle, "config.json"), JSON.stringify(config));
       return { directory: bundle, rootfs };
     },
     tsRunc: (argv, options) => runtime("ts-runc", argv, options),
     runtime,
+    state: (id) => {
+      const { status, stdout } = runtime("ts-runc", ["state", id]);
+      return status === 0 ? JSON.parse(stdout) : undefined;
+    },
     command: (...argv) => [executable, "--root", states["ts-runc"], ...argv],
     leftovers: () => untilGone(() => findLeftovers({ directory, prefix, states })),
     remove: () => rmSync(directory, { recursive: true, force: true }),
@@ -98,17 +111,28 @@ function makeRootfs(rootfs: string, busybox: string): void {
   for (const applet of applets.split(" ")) symlinkSync("busybox", join(rootfs, "bin", applet));
 }
 
-/** Runs a program to its end; one that hangs is killed and shows as status -1. */
+/**
+ * Runs a program to its end; one that hangs is killed and shows as status -1. Its output goes to files: a container that it
+ * leaves behind would hold pipes open.
+ */
 export function runBriefly(argv: readonly string[], options: RunOptions = {}): Outcome {
-  const child = Bun.spawnSync([...argv], {
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { ...(options.env ?? { PATH: process.env["PATH"] ?? "" }) },
-    stdin: "ignore",
-    timeout: commandTimeoutMs,
-    killSignal: "SIGKILL",
-  });
-  const { exitCode, stdout, stderr } = child;
-  return { status: exitCode ?? -1, stdout: stdout.toString(), stderr: stderr.toString() };
+  const directory = mkdtempSync(join(tmpdir(), "output-"));
+  const [stdout, stderr] = [join(directory, "stdout"), join(directory, "stderr")];
+  const files = [openSync(stdout, "w"), openSync(stderr, "w")] as const;
+  try {
+    const child = Bun.spawnSync([...argv], {
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      env: { ...(options.env ?? { PATH: process.env["PATH"] ?? "" }) },
+      stdio: ["ignore", ...files],
+      timeout: commandTimeoutMs,
+      killSignal: "SIGKILL",
+    });
+    const status = child.signalCode === undefined ? child.exitCode : -1;
+    return { status, stdout: readText(stdout), stderr: readText(stderr) };
+  } finally {
+    for (const file of files) closeSync(file);
+    rmSync(directory, { recursive: true });
+  }
 }
 
 type Traces = {
@@ -190,4 +214,9 @@ async function untilGone(find: () => readonly string[]): Promise<readonly string
 export function statusField(pid: number, name: string): string {
   const status = readText(`/proc/${pid}/status`);
   return new RegExp(`^${name}:\\s+(.*)$`, "m").exec(status)?.[1] ?? `no ${name}`;
+}
+
+/** Waits until the condition holds; a test that goes on regardless says by itself what is wrong. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 200 * slowness && !condition(); tries += 1) await Bun.sleep(10);
 }
