@@ -18,8 +18,8 @@ import { startStub } from "../init/stub-process.ts";
 import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/namespaces.ts";
 import { passwdSlot } from "../inside/process.ts";
 import { effectiveLimits } from "../inside/rlimits.ts";
-import { cgroupFd, doorbellFd, listenerFd } from "../plan/host-facts.ts";
-import type { InitProgram, Part } from "../program/program.ts";
+import { createParts, parkingPart } from "../plan/create-program.ts";
+import { doorbellFd, listenerFd } from "../plan/host-facts.ts";
 import { geteuid, prlimit } from "../syscall/processes.ts";
 import { findHome } from "./environment.ts";
 import { findProgram } from "./find-program.ts";
@@ -63,85 +63,68 @@ export function makeContainer(
     const intent = intendedRecord(options, prepared);
     keepConfig(options, prepared.configText);
     writeRecord(containerPaths(options), intent);
-    const made = makeCgroup(prepared.cgroup);
-    undo.defer(() => removeCgroup(prepared.cgroup.paths, made));
-    return startInit({ options, prepared, fate, intent, made, directory, undo });
+    return makeInit({ options, prepared, fate, intent, directory, undo });
   } catch (error) {
     undo.dispose();
     throw error;
   }
 }
 
-function startInit(container: {
+function makeInit(container: {
   readonly options: CreateOptions;
   readonly prepared: Prepared;
   readonly fate: "parked" | "started";
   readonly intent: ContainerRecord;
-  readonly made: readonly string[];
   readonly directory: OwnedFd;
   readonly undo: DisposableStack;
 }): MadeContainer {
-  const { options, prepared, intent, made, directory, undo } = container;
-  const { facts, spec, program } = prepared;
+  const { options, prepared, intent, directory, undo } = container;
+  const { cgroup, facts, spec } = prepared;
   // An init that is started at once needs no socket to be called on.
   using listener = container.fate === "parked" ? makeListener(directory) : undefined;
   releasePreservedFds(facts.preserveFds);
-  const { v2 } = facts.cgroupPlaces;
-  using group = v2 === undefined ? undefined : openGroup(v2);
   const stub = startStub({
     doorbellFd: doorbellFd(facts.preserveFds),
-    descriptors: [
-      ...(listener === undefined ? [] : [{ from: listener.fd, to: listenerFd(facts.preserveFds) }]),
-      ...(group === undefined ? [] : [{ from: group.fd, to: cgroupFd(facts.preserveFds) }]),
-    ],
+    descriptors:
+      listener === undefined ? [] : [{ from: listener.fd, to: listenerFd(facts.preserveFds) }],
   });
   undo.use(stub.doorbell);
+  const made: string[] = [];
+  // A group can be removed once its processes have ended: this is undone after the next line.
+  undo.defer(() => removeCgroup(cgroup.paths, made));
   const init = liveInit(stub);
   undo.defer(() => endInit(init));
   const { oomScoreAdj } = spec.process;
   if (oomScoreAdj !== undefined) setOomScore(init.pid, oomScoreAdj);
-  const actions = hostActions(prepared);
-  const { setUp, parking } = splitParking(program);
-  const answer = during("unable to start container process", () =>
-    explainOom(prepared, () =>
-      during("error during container init", () => drive(init, setUp, actions)),
-    ),
-  );
-  refuseNotJoined(prepared, init);
-  const path = during("unable to start container process", () =>
-    findProgram(present(spec.process.args[0], "args[0]"), spec.process.env ?? [], answer),
-  );
-  const record = completeRecord(intent, { init, made, path, home: homeOf(prepared, answer) });
+  const actions = hostActions(prepared, made);
+  const found = during("unable to start container process", () => {
+    const setUp = { parts: createParts(spec, facts) };
+    const answer = explainOom(prepared, () => drive(init, setUp, actions));
+    refuseNotJoined(prepared, init);
+    const program = present(spec.process.args[0], "args[0]");
+    const path = findProgram(program, spec.process.env ?? [], answer);
+    return { path, home: homeOf(prepared, answer) };
+  });
+  const record = completeRecord(intent, { init, made, ...found });
   writeRecord(containerPaths(options), record);
   return {
     init,
     record,
     directory,
     park: () => {
-      drive(init, parking, actions);
+      drive(init, { parts: [parkingPart(spec, facts)] }, actions);
     },
     undo: () => undo.dispose(),
   };
 }
 
-/** The v2 cgroup that init is born in: handed to the stub, which could not open it by then. */
-function openGroup(path: string): OwnedFd {
-  const flags = openFlags.O_PATH | openFlags.O_DIRECTORY;
-  return openFile(path, { flags, doing: "opening the container's cgroup" });
-}
-
-/** The last batch, which parks, apart from the others. */
-function splitParking(program: InitProgram): { setUp: InitProgram; parking: InitProgram } {
-  const isParking = (part: Part): boolean => part.kind === "batch" && part.name === "parking";
-  return {
-    setUp: { parts: program.parts.filter((part) => !isParking(part)) },
-    parking: { parts: program.parts.filter(isParking) },
-  };
-}
-
-function hostActions({ spec, cgroup, facts }: Prepared): HostActions {
+/** What the runtime does when the program says so. The directories that it makes are added to `made`. */
+function hostActions({ spec, cgroup, facts }: Prepared, made: string[]): HostActions {
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
   return {
+    "make-cgroup": () => {
+      made.push(...makeCgroup(cgroup));
+    },
     "write-id-maps": (pid) => writeIdMaps(pid, { uids: uidMappings, gids: gidMappings }),
     "apply-device-rules": () => applyResources(cgroup, "devices"),
     "apply-limits": () => applyResources(cgroup, "limits"),

@@ -15,9 +15,7 @@ import {
 import { exists, readTextIfPresent } from "../host/files.ts";
 import { stubExitAddress } from "../init/stub-process.ts";
 import { type CgroupPlan, planCgroup } from "../plan/cgroup.ts";
-import { createProgram } from "../plan/create-program.ts";
 import type { HostFacts } from "../plan/host-facts.ts";
-import type { InitProgram } from "../program/program.ts";
 import type { ContainerId } from "../spec/container-id.ts";
 import { parseConfig } from "../spec/load.ts";
 import { findUnsupported, refuseUnsupported } from "../spec/unsupported.ts";
@@ -46,7 +44,6 @@ export type Prepared = {
   readonly rootfs: string;
   readonly cgroup: CgroupPlan;
   readonly facts: HostFacts;
-  readonly program: InitProgram;
   /** Descriptors of socket activation among those that are preserved. */
   readonly listenFds: number;
 };
@@ -90,8 +87,7 @@ export function prepare(options: CreateOptions): Prepared {
     keyring: options.noNewKeyring ? undefined : `_ses.${id}`,
     exitAddress: stubExitAddress,
   };
-  const program = createProgram(spec, facts);
-  return { spec, configText, rootfs, cgroup, facts, program, listenFds };
+  return { spec, configText, rootfs, cgroup, facts, listenFds };
 }
 
 /** Spec: runtime.md#create: the bundle's config.json; runc's words when there is none. */

@@ -5,9 +5,9 @@ import { fileTypes } from "../abi/file.ts";
 import { readField, readWideField, statfsBuffer, statxBuffer } from "../abi/struct.ts";
 import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
-import type { Step, Verification } from "../program/step.ts";
+import type { Recovery, Step, Verification } from "../program/step.ts";
 import { describeTarget } from "../syscall/print.ts";
-import { type EncodedBatch, notExecuted } from "./batch.ts";
+import { type EncodedBatch, goingOn, notExecuted } from "./batch.ts";
 import { header, resultBytes } from "./layout.ts";
 
 export type Answer = {
@@ -15,6 +15,8 @@ export type Answer = {
   readonly results: ReadonlyMap<string, number>;
   /** Outputs by slot, of the steps that succeeded. */
   readonly outputs: ReadonlyMap<string, Uint8Array>;
+  /** Where the batch has stopped for a recovery that was not sent along: index of the record. */
+  readonly interrupted?: { readonly at: number; readonly recovery: Recovery };
 };
 
 /**
@@ -27,9 +29,14 @@ export function readAnswer(batch: EncodedBatch, bytes: Uint8Array): Answer {
   const stopped = view.getUint32(header.stopped, true);
   const results = new Map<string, number>();
   const outputs = new Map<string, Uint8Array>();
+  let interrupted: Answer["interrupted"];
   batch.lines.forEach(({ step, outputOffset }, index) => {
     const result = Number(view.getBigInt64(header.sizeBytes + resultBytes * index, true));
     if (result === notExecuted) return;
+    if (index === stopped && isRare(step, result)) {
+      interrupted = { at: index, recovery: present(step.recovery, "the recovery") };
+      return;
+    }
     // In the answer that a leaving parent writes, its own write has stopped the batch but has not failed.
     if (result < 0 && (index === stopped || !isExpected(step, result))) raiseStep(step, result);
     if (step.slot !== undefined) results.set(step.slot, result);
@@ -38,11 +45,15 @@ export function readAnswer(batch: EncodedBatch, bytes: Uint8Array): Answer {
     if (output !== undefined && step.slot !== undefined) outputs.set(step.slot, output);
     if (step.verify !== undefined) verify(step, step.verify, { result, output });
   });
-  return { results, outputs };
+  return { results, outputs, ...(interrupted === undefined ? {} : { interrupted }) };
+}
+
+function isRare(step: Step, result: number): boolean {
+  return result < 0 && step.recovery?.rare === true && isExpected(step, result);
 }
 
 function isExpected(step: Step, result: number): boolean {
-  if (step.recovery === undefined) return step.doing === "going on";
+  if (step.recovery === undefined) return step.doing === goingOn;
   const { errnos } = step.recovery;
   return errnos === "any" || errnos.some((errno) => errno === errnoName(-result));
 }

@@ -28,6 +28,9 @@ import {
 /** Results start as this: no errno has the number, and the stub refuses it as an operand. */
 export const notExecuted = -4095;
 
+/** What the steps are for that only jump; their failure is their purpose. */
+export const goingOn = "going on";
+
 /** One record before it is written. */
 type Line = {
   readonly step: Step;
@@ -55,6 +58,34 @@ export function encodeBatch(
   known: ReadonlyMap<string, number>,
 ): EncodedBatch {
   const { lines, local } = flatten(steps);
+  return encodeLines(lines, local, known);
+}
+
+/**
+ * Encodes the rest of a batch that has stopped at a step whose recovery is rare, and has had that recovered.
+ *
+ * @param known results of earlier batches and of what has been executed of this one
+ */
+export function encodeRest(
+  stopped: EncodedBatch,
+  options: { readonly from: number; readonly known: ReadonlyMap<string, number> },
+): EncodedBatch {
+  const { from, known } = options;
+  const lines = stopped.lines.map((line) => ({ ...line }));
+  // The stub begins with the first record; it has been executed, unless it is the one that has stopped.
+  if (from > 0) lines[0] = jumpLine(from);
+  const local = new Map<string, number>();
+  lines.forEach(({ step }, index) => {
+    if (step.slot !== undefined && !known.has(step.slot)) local.set(step.slot, index);
+  });
+  return encodeLines(lines, local, known);
+}
+
+function encodeLines(
+  lines: Line[],
+  local: ReadonlyMap<string, number>,
+  known: ReadonlyMap<string, number>,
+): EncodedBatch {
   let answerBytes = header.sizeBytes + resultBytes * lines.length;
   let dataBytes = 0;
   for (const line of lines) {
@@ -130,23 +161,28 @@ function emit(steps: readonly Step[], flattened: Flattened, waiting: Waiting[]):
     if (step.onSuccess !== undefined) emit(step.onSuccess, flattened, waiting);
     const after = lines.length;
     if (step.onZero === "skip") line.onZero = after;
-    if (recovery === undefined) continue;
+    if (recovery === undefined || recovery.rare === true) continue;
     if (recovery.steps.length > 0) waiting.push({ recovery, from, after });
     else line.onError = recovery.next === "retry" ? from : after;
   }
 }
 
-/** Appends a record that only jumps: closing descriptor -1 always fails, and has no other effect. */
+/** Appends a record that only jumps. */
 function jump(lines: Line[], target: number): Line {
-  const step: Step = { doing: "going on", call: close(-1) };
-  const line: Line = { step, onError: target, onZero: target, errno: 0, outputOffset: 0 };
+  const line = jumpLine(target);
   lines.push(line);
   return line;
 }
 
+/** Closing descriptor -1 always fails, and has no other effect. */
+function jumpLine(target: number): Line {
+  const step: Step = { doing: goingOn, call: close(-1) };
+  return { step, onError: target, onZero: target, errno: 0, outputOffset: 0 };
+}
+
 /** The one errno the stub lets pass, 0 for all: with several, the answer is checked for the others (answer.ts). */
 function filteredErrno(recovery: Recovery | undefined): number {
-  if (recovery === undefined || recovery.errnos === "any") return 0;
+  if (recovery === undefined || recovery.rare === true || recovery.errnos === "any") return 0;
   const [only, ...others] = recovery.errnos;
   return only === undefined || others.length > 0 ? 0 : errnos[only];
 }

@@ -2,12 +2,13 @@
 
 import { signals, waitOptions, waitTypes } from "../abi/process.ts";
 import { present } from "../base/assert.ts";
+import { during } from "../base/fault.ts";
 import { execute } from "../ffi/execute.ts";
-import { type HostAction, type InitProgram, initPidSlot, type Part } from "../program/program.ts";
+import { type HostAction, initPidSlot, type Part } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
 import { kill, waitid } from "../syscall/processes.ts";
 import { type Answer, readAnswer } from "./answer.ts";
-import { type EncodedBatch, encodeBatch } from "./batch.ts";
+import { type EncodedBatch, encodeBatch, encodeRest } from "./batch.ts";
 import { raiseDied, receiveAnswer, sendBatch } from "./doorbell.ts";
 import type { StubProcess } from "./stub-process.ts";
 
@@ -28,28 +29,87 @@ export function liveInit(stub: StubProcess): LiveInit {
 }
 
 /**
- * Runs the parts of the program.
+ * Runs the parts of the program. While the stub executes a batch, the next one is planned and, if it needs no result of
+ * this one, encoded.
  *
  * @returns the answer of the last batch
  * @throws `syscall` fault of the step that failed, `init-died` when the stub is gone
  */
-export function drive(init: LiveInit, program: InitProgram, actions: HostActions): Answer {
+export function drive(
+  init: LiveInit,
+  program: { readonly parts: Iterable<Part> },
+  actions: HostActions,
+): Answer {
   let answer: Answer = { results: new Map(), outputs: new Map() };
-  for (const part of program.parts) {
-    if (part.kind === "host") actions[part.action](init.pid);
-    else answer = driveBatch(init, part, actions);
+  const parts = program.parts[Symbol.iterator]();
+  let prepared: EncodedBatch | undefined;
+  for (let next = parts.next(); next.done !== true; ) {
+    const part = next.value;
+    if (part.kind === "host") {
+      actions[part.action](init.pid);
+      next = parts.next();
+      continue;
+    }
+    const batch = prepared ?? encodeBatch(part.steps, init.results);
+    sendBatch(init.doorbell, batch);
+    for (const action of part.meanwhile) actions[action](init.pid);
+    next = parts.next();
+    prepared = prepare(next);
+    answer = during(initError, () => receiveBatch(init, part, batch));
   }
   return answer;
 }
 
-function driveBatch(init: LiveInit, part: Part & { kind: "batch" }, actions: HostActions): Answer {
-  const batch = encodeBatch(part.steps, init.results);
-  sendBatch(init.doorbell, batch);
-  for (const action of part.meanwhile) actions[action](init.pid);
+/** runc's words for whatever goes wrong in the container's own process. */
+const initError = "error during container init";
+
+function prepare(next: IteratorResult<Part, unknown>): EncodedBatch | undefined {
+  if (next.done === true || next.value.kind === "host" || !next.value.independent) return undefined;
+  return encodeBatch(next.value.steps, new Map());
+}
+
+function receiveBatch(init: LiveInit, part: Part & { kind: "batch" }, batch: EncodedBatch): Answer {
   const doing = `setting up the container (${part.name})`;
-  const answer = forks(part.steps)
-    ? receiveFork(init, batch, doing)
-    : readAnswer(batch, receiveAnswer(init.doorbell, batch) ?? raiseDied(doing));
+  if (forks(part.steps)) return remember(init, receiveFork(init, batch, doing));
+  const answer = remember(init, receive(init, batch, doing));
+  return answer.interrupted === undefined ? answer : goOn(init, { part, batch, answer, doing });
+}
+
+/** So many rare things do not happen to one container. */
+const interruptionsMax = 1000;
+
+/** Has a rare recovery executed and the interrupted batch go on; its answers together are the batch's. */
+function goOn(
+  init: LiveInit,
+  stopped: {
+    readonly part: Part & { kind: "batch" };
+    readonly batch: EncodedBatch;
+    readonly answer: Answer;
+    readonly doing: string;
+  },
+): Answer {
+  const outputs = new Map(stopped.answer.outputs);
+  let { answer, batch } = stopped;
+  for (let times = 0; answer.interrupted !== undefined; times += 1) {
+    // Somebody takes away what we make as fast as we make it.
+    if (times === interruptionsMax) raiseDied(`${stopped.doing}: interrupted again and again`);
+    const { at, recovery } = answer.interrupted;
+    const repair = encodeBatch(recovery.steps, init.results);
+    sendBatch(init.doorbell, repair);
+    remember(init, receive(init, repair, stopped.doing));
+    batch = encodeRest(batch, { from: at, known: init.results });
+    sendBatch(init.doorbell, batch);
+    answer = remember(init, receive(init, batch, stopped.doing));
+    for (const [slot, output] of answer.outputs) outputs.set(slot, output);
+  }
+  return { results: init.results, outputs };
+}
+
+function receive(init: LiveInit, batch: EncodedBatch, doing: string): Answer {
+  return readAnswer(batch, receiveAnswer(init.doorbell, batch) ?? raiseDied(doing));
+}
+
+function remember(init: LiveInit, answer: Answer): Answer {
   for (const [slot, result] of answer.results) init.results.set(slot, result);
   return answer;
 }
@@ -63,7 +123,7 @@ function receiveFork(init: LiveInit, batch: EncodedBatch, doing: string): Answer
   const stubPid = init.pid;
   let rest: Answer | undefined;
   for (let pid = 0; pid === 0 || rest === undefined; ) {
-    const answer = readAnswer(batch, receiveAnswer(init.doorbell, batch) ?? raiseDied(doing));
+    const answer = receive(init, batch, doing);
     const result = present(answer.results.get(initPidSlot), "the fork's result");
     if (result === 0) {
       rest = answer;

@@ -2,7 +2,7 @@
 
 import { AT_FDCWD, openFlags } from "../abi/file.ts";
 import { type Step, step } from "../program/step.ts";
-import { close, openat, writeText } from "../syscall/files.ts";
+import { close, dup3, openat, writeText } from "../syscall/files.ts";
 import { slot } from "../syscall/value.ts";
 
 /** Where init has to be. */
@@ -32,6 +32,19 @@ export function joinCgroupV1(places: CgroupPlaces): Step[] {
  */
 export function joinCgroupV2(places: CgroupPlaces): Step[] {
   return places.v2 === undefined ? [] : joinByWriting(`${places.v2}/cgroup.procs`, "cgroup");
+}
+
+/** Opens the v2 group as the descriptor with which forkInit names it. */
+export function openCgroupV2(directory: string, fd: number): Step[] {
+  const doing = "opening the container's cgroup";
+  const { O_CLOEXEC, O_DIRECTORY, O_PATH } = openFlags;
+  return [
+    step(doing, openat(AT_FDCWD, directory, { flags: O_PATH | O_DIRECTORY | O_CLOEXEC }), {
+      slot: "cgroup.directory",
+    }),
+    step(doing, dup3(slot("cgroup.directory"), fd, O_CLOEXEC)),
+    step(doing, close(slot("cgroup.directory"))),
+  ];
 }
 
 function joinByWriting(file: string, here: string): Step[] {

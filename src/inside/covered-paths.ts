@@ -1,9 +1,9 @@
 // maskedPaths and readonlyPaths: what of proc and sys a container may not see, or not change.
 
-import { atFlags, openFlags } from "../abi/file.ts";
+import { atFlags } from "../abi/file.ts";
 import { mountAttributes, openTreeFlags } from "../abi/mount.ts";
 import { ignore, type Step, step } from "../program/step.ts";
-import { close, openat } from "../syscall/files.ts";
+import { close } from "../syscall/files.ts";
 import {
   fsconfigCreate,
   fsconfigFlag,
@@ -21,9 +21,33 @@ import { openInRoot } from "./root-paths.ts";
 const { AT_EMPTY_PATH, AT_RECURSIVE } = atFlags;
 const clone = openTreeFlags.OPEN_TREE_CLONE | openTreeFlags.OPEN_TREE_CLOEXEC;
 
+/** The empty directory that masks directories. */
+const maskSlot = "mask";
+
 /**
- * Steps that cover each path: a directory by an empty read-only tmpfs, everything else by the container's /dev/null,
- * whose number is verified (CVE-2025-31133). Paths that do not exist are passed over. Run by init, everything mounted.
+ * Steps that make the empty, read-only tmpfs for masking directories, and attach it to the directory of the rootfs,
+ * whose descriptor is in slot `on`: below the root, which is mounted over it next, so that nobody will see it. Only an
+ * attached mount can be cloned by older kernels, and one instance serves for all. Run by init.
+ */
+export function makeMask(on: string): Step[] {
+  const doing = "making the mask for directories";
+  const context = slot("mask.context");
+  return [
+    step(doing, fsopen("tmpfs"), { slot: context.of }),
+    step(doing, fsconfigFlag(context, "ro")),
+    // The smallest that there is: one inode, one block.
+    step(doing, fsconfigString(context, "nr_inodes", "1")),
+    step(doing, fsconfigString(context, "nr_blocks", "1")),
+    step(doing, fsconfigCreate(context)),
+    step(doing, fsmount(context, mountAttributes.MOUNT_ATTR_RDONLY), { slot: maskSlot }),
+    step(doing, moveMount(slot(maskSlot), slot(on))),
+    step(doing, close(context)),
+  ];
+}
+
+/**
+ * Steps that cover each path: a directory by the mask, everything else by the container's /dev/null, whose number is
+ * verified (CVE-2025-31133). Paths that do not exist are passed over. Run by init, everything mounted.
  *
  * Spec: config-linux.md#masked-paths: the runtime masks the paths so that they cannot be read.
  */
@@ -31,66 +55,37 @@ export function planMaskedPaths(paths: readonly string[]): Step[] {
   if (paths.length === 0) return [];
   return [
     ...openNull(),
-    ...paths.flatMap((path, index) => mask(path, `masked${index}`)),
+    ...paths.map((path, index) => mask(path, `masked${index}`)),
     step("masking paths", close(slot(nullSlot))),
+    step("masking paths", close(slot(maskSlot))),
   ];
 }
 
-function mask(path: string, target: string): Step[] {
+function mask(path: string, target: string): Step {
   const doing = `masking ${path}`;
-  const directory = `${target}.directory`;
+  const cover = `${target}.cover`;
   const file = `${target}.file`;
-  return [
-    openInRoot(doing, path, {
-      slot: target,
-      recovery: ignore("ENOENT", "ENOTDIR"),
-      onSuccess: [
-        step(
-          doing,
-          openat(slot(target), ".", {
-            flags: openFlags.O_PATH | openFlags.O_DIRECTORY | openFlags.O_CLOEXEC,
-          }),
-          {
-            slot: directory,
-            onSuccess: coverDirectory(doing, { target, directory }),
-            recovery: {
-              errnos: ["ENOTDIR"],
-              steps: [
-                step(doing, openTree(slot(nullSlot), "", clone | AT_EMPTY_PATH), { slot: file }),
-                step(doing, moveMount(slot(file), slot(target))),
-                step(doing, close(slot(file))),
-              ],
-              next: "skip",
-            },
-          },
-        ),
-        step(doing, close(slot(target))),
-      ],
-    }),
-  ];
-}
-
-function coverDirectory(
-  doing: string,
-  slots: { readonly target: string; readonly directory: string },
-): Step[] {
-  const context = `${slots.target}.context`;
-  const tmpfs = `${slots.target}.tmpfs`;
-  const { MOUNT_ATTR_RDONLY } = mountAttributes;
-  return [
-    step(doing, fsopen("tmpfs"), { slot: context }),
-    step(doing, fsconfigString(slot(context), "source", "tmpfs")),
-    step(doing, fsconfigFlag(slot(context), "ro")),
-    // The smallest that there is: one inode, one block.
-    step(doing, fsconfigString(slot(context), "nr_inodes", "1")),
-    step(doing, fsconfigString(slot(context), "nr_blocks", "1")),
-    step(doing, fsconfigCreate(slot(context))),
-    step(doing, fsmount(slot(context), MOUNT_ATTR_RDONLY), { slot: tmpfs }),
-    step(doing, moveMount(slot(tmpfs), slot(slots.target))),
-    step(doing, close(slot(tmpfs))),
-    step(doing, close(slot(context))),
-    step(doing, close(slot(slots.directory))),
-  ];
+  return openInRoot(doing, path, {
+    slot: target,
+    recovery: ignore("ENOENT", "ENOTDIR"),
+    onSuccess: [
+      step(doing, openTree(slot(maskSlot), "", clone | AT_EMPTY_PATH), { slot: cover }),
+      step(doing, moveMount(slot(cover), slot(target)), {
+        // A directory cannot be mounted on anything else.
+        recovery: {
+          errnos: ["EINVAL"],
+          steps: [
+            step(doing, openTree(slot(nullSlot), "", clone | AT_EMPTY_PATH), { slot: file }),
+            step(doing, moveMount(slot(file), slot(target))),
+            step(doing, close(slot(file))),
+          ],
+          next: "skip",
+        },
+      }),
+      step(doing, close(slot(cover))),
+      step(doing, close(slot(target))),
+    ],
+  });
 }
 
 /**

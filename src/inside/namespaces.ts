@@ -128,8 +128,8 @@ export function newUserNamespace(): Step[] {
 }
 
 /** Makes the other new namespaces; the cgroup namespace is made later, once init is in its cgroup. */
-export function makeNamespaces(types: readonly NamespaceType[]): Step[] {
-  const made = types.filter((type) => type !== "user" && type !== "cgroup");
+export function makeNamespaces(types: Iterable<NamespaceType>): Step[] {
+  const made = [...types].filter((type) => type !== "user" && type !== "cgroup");
   if (made.length === 0) return [];
   const flags = made.reduce((sum, type) => sum | namespaceFlags[type], 0);
   return [step(`making the namespaces ${made.join(", ")}`, unshare(flags))];

@@ -3,7 +3,7 @@
 import { fileTypes, openFlags, resolveFlags } from "../abi/file.ts";
 import { ignoreAny, type Recovery, type Step, step } from "../program/step.ts";
 import { close, mkdirat, mknodat, openat, openat2 } from "../syscall/files.ts";
-import { type Fd, type ResultOperand, slot } from "../syscall/value.ts";
+import { type Fd, slot } from "../syscall/value.ts";
 
 /** The container's root: the descriptor of its mount. Every path in the rootfs starts from it. */
 export const rootSlot = "root";
@@ -47,78 +47,104 @@ export function openTarget(
   options: { readonly slot: string; readonly kind: TargetKind; readonly resolve?: number },
 ): Step {
   const { kind, resolve = inRoot } = options;
-  const prefix = options.slot;
-  const steps =
-    typeof kind === "string"
-      ? makePath(doing, path, { prefix, kind, resolve })
-      : [
-          step(doing, openat(slot(kind.like), ".", { flags: O_PATH | O_DIRECTORY | O_CLOEXEC }), {
-            slot: `${prefix}.source`,
-            onSuccess: [
-              step(doing, close(slot(`${prefix}.source`))),
-              ...makePath(doing, path, { prefix, kind: "directory", resolve }),
-            ],
-            recovery: {
-              errnos: ["ENOTDIR"],
-              steps: makePath(doing, path, { prefix: `${prefix}.file`, kind: "file", resolve }),
-              next: "skip",
-            },
-          }),
-        ];
+  const place = { path, prefix: options.slot, resolve };
   return openInRoot(doing, path, {
     slot: options.slot,
     resolve,
-    recovery: { errnos: ["ENOENT"], steps, next: "retry" },
+    recovery: {
+      errnos: ["ENOENT"],
+      steps:
+        typeof kind === "string"
+          ? makeTarget(doing, kind, place)
+          : makeTargetLike(doing, kind.like, place),
+      next: "retry",
+    },
   });
 }
 
-/** Makes the directories of a path, and its last component as a file when asked. */
-function makePath(
+type Place = { readonly path: string; readonly prefix: string; readonly resolve: number };
+
+/** Makes what the source is: a directory for a directory, a file for everything else. */
+function makeTargetLike(doing: string, source: string, place: Place): Step[] {
+  const here = `${place.prefix}.source`;
+  return [
+    step(doing, openat(slot(source), ".", { flags: O_PATH | O_DIRECTORY | O_CLOEXEC }), {
+      slot: here,
+      onSuccess: [step(doing, close(slot(here))), ...makeTarget(doing, "directory", place)],
+      recovery: {
+        errnos: ["ENOTDIR"],
+        steps: makeTarget(doing, "file", { ...place, prefix: `${place.prefix}.file` }),
+        next: "skip",
+      },
+    }),
+  ];
+}
+
+/** Makes the last component; its parent is nearly always there. */
+function makeTarget(doing: string, kind: "directory" | "file", place: Place): Step[] {
+  const names = componentsOf(place.path);
+  const name = names.pop() ?? "";
+  const here = `${place.prefix}.parent`;
+  if (names.length === 0) return [makeLast(doing, slot(rootSlot), { name, kind, here })];
+  const parent = names.join("/");
+  return [
+    openInRoot(doing, parent, {
+      slot: here,
+      flags: O_DIRECTORY,
+      resolve: place.resolve,
+      recovery: {
+        errnos: ["ENOENT"],
+        steps: makeDirectoriesInRoot(doing, names, place),
+        next: "retry",
+        rare: true,
+      },
+    }),
+    makeLast(doing, slot(here), { name, kind, here }),
+    step(doing, close(slot(here))),
+  ];
+}
+
+function makeLast(
   doing: string,
-  path: string,
-  options: {
-    readonly prefix: string;
-    readonly kind: "directory" | "file";
-    readonly resolve: number;
-  },
-): Step[] {
-  const { prefix, kind, resolve } = options;
-  const names = path.split("/").filter((name) => name !== "" && name !== ".");
+  parent: Fd,
+  last: { readonly name: string; readonly kind: "directory" | "file"; readonly here: string },
+): Step {
+  const { name, kind, here } = last;
+  const call =
+    kind === "directory"
+      ? mkdirat(parent, name, 0o755)
+      : mknodat(parent, name, { type: fileTypes.S_IFREG, mode: 0o644 });
+  return step(doing, call, { recovery: raced(doing, parent, { name, here }) });
+}
+
+/** Makes directories one below the other, each relative to the descriptor of the one before. */
+function makeDirectoriesInRoot(doing: string, names: readonly string[], place: Place): Step[] {
   const steps: Step[] = [];
-  const opened: ResultOperand[] = [];
   let parent: Fd = slot(rootSlot);
   names.forEach((name, index) => {
-    const last = index === names.length - 1;
-    if (last && kind === "file") {
-      const node = { type: fileTypes.S_IFREG, mode: 0o644 };
-      steps.push(
-        step(doing, mknodat(parent, name, node), {
-          recovery: raced(doing, parent, { name, here: `${prefix}.${index}` }),
-        }),
-      );
-      return;
-    }
-    const here = slot(`${prefix}.${index}`);
-    opened.push(here);
+    const here = slot(`${place.prefix}.${index}`);
     steps.push(
       openInRoot(doing, names.slice(0, index + 1).join("/"), {
         slot: here.of,
         flags: O_DIRECTORY,
-        resolve,
+        resolve: place.resolve,
         recovery: {
           errnos: ["ENOENT"],
-          steps: [
-            step(doing, mkdirat(parent, name, 0o755), {
-              recovery: raced(doing, parent, { name, here: `${prefix}.${index}` }),
-            }),
-          ],
+          steps: [makeLast(doing, parent, { name, kind: "directory", here: here.of })],
           next: "retry",
         },
       }),
     );
     parent = here;
   });
-  return [...steps, ...opened.map((fd) => step(doing, close(fd)))];
+  return [
+    ...steps,
+    ...names.map((_, index) => step(doing, close(slot(`${place.prefix}.${index}`)))),
+  ];
+}
+
+function componentsOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
 }
 
 /**
@@ -142,5 +168,6 @@ function raced(
       step(doing, close(slot(here)), { recovery: ignoreAny }),
     ],
     next: "skip",
+    rare: true,
   };
 }

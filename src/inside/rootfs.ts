@@ -13,6 +13,7 @@ import type { RootfsPropagation } from "../spec/types.ts";
 import { chdir, chroot, close, fchdir, openat, statx } from "../syscall/files.ts";
 import { mount, mountSetattr, moveMount, openTree, pivotRoot, umount2 } from "../syscall/mounts.ts";
 import { slot } from "../syscall/value.ts";
+import { makeMask } from "./covered-paths.ts";
 import { rootSlot } from "./root-paths.ts";
 
 const { AT_EMPTY_PATH, AT_RECURSIVE } = atFlags;
@@ -35,7 +36,15 @@ export type RootFacts = {
  *
  * Spec: config-linux.md#rootfs-mount-propagation.
  */
-export function prepareRoot(root: RootFacts, propagation: RootfsPropagation | undefined): Step[] {
+export function prepareRoot(
+  root: RootFacts,
+  options: {
+    readonly propagation: RootfsPropagation | undefined;
+    /** There are paths to mask. */
+    readonly masks: boolean;
+  },
+): Step[] {
+  const { propagation, masks } = options;
   const type = propagationType(propagation ?? "rslave");
   const opening = "opening the rootfs";
   return [
@@ -66,6 +75,7 @@ export function prepareRoot(root: RootFacts, propagation: RootfsPropagation | un
       openTree(slot("rootfs"), "", AT_EMPTY_PATH | AT_RECURSIVE | cloneFlags),
       { slot: rootSlot },
     ),
+    ...(masks ? makeMask("rootfs") : []),
     step("making the rootfs a mount", moveMount(slot(rootSlot), slot("rootfs"))),
     step(opening, close(slot("rootfs"))),
   ];

@@ -2,9 +2,10 @@
 //
 //      runtime                          stub                                 init (child of the stub, in the namespaces)
 //         |  spawn, batch "namespaces"    |
-//         |------------------------------>|  settle, cgroup, join, unshare(user)
-//         |  uid_map, gid_map             |
-//         |------------------------------>|  unshare(rest), clone ------------->|
+//         |------------------------------>|  settle, join, unshare
+//         |  cgroup made meanwhile        |
+//         |  batch "init"                 |
+//         |------------------------------>|  cgroup joined, clone ------------->|
 //         |<----- pid of init ------------|  exit                              |
 //         |  batch "root and user"                                             |
 //         |------------------------------------------------------------------->|  mounts, devices, pivot_root, names,
@@ -13,10 +14,12 @@
 //         |  batch "parking"                                                   |
 //         |------------------------------------------------------------------->|  waits for start
 //
+// With a user namespace the cgroup is made first and joined by the stub while that is the host's root; the id maps are
+// written from outside, and everything else is made inside.
 // Without a new (or joined) pid namespace there is no clone: the stub itself becomes init.
 
 import { present } from "../base/assert.ts";
-import { joinCgroupV1, joinCgroupV2 } from "../inside/cgroup.ts";
+import { joinCgroupV1, joinCgroupV2, openCgroupV2 } from "../inside/cgroup.ts";
 import { planMaskedPaths, planReadonlyPaths } from "../inside/covered-paths.ts";
 import { planCredentials } from "../inside/credentials.ts";
 import { effectiveDevices, planDevices } from "../inside/devices.ts";
@@ -65,7 +68,7 @@ import {
   planHostname,
   planSysctls,
 } from "../inside/system-names.ts";
-import { batch, host, type InitProgram, type Part } from "../program/program.ts";
+import { batch, host, type InitProgram, type Part, parkingBatch } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
 import type { Linux, NamespaceType } from "../spec/types.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
@@ -79,62 +82,113 @@ type Namespaces = {
 
 /** Composes the program of `create`. Pure: the same config on the same facts gives the same program. */
 export function createProgram(spec: ValidatedSpec, facts: HostFacts): InitProgram {
-  const linux = spec.linux ?? {};
-  const listed = linux.namespaces ?? [];
+  return { parts: [...createParts(spec, facts), parkingPart(spec, facts)] };
+}
+
+/** The last part: what makes init wait for `start`. */
+export function parkingPart(spec: ValidatedSpec, facts: HostFacts): Part {
+  const ownPidNamespace = newNamespaces(spec.linux?.namespaces ?? []).includes("pid");
+  const steps = park({
+    doorbell: doorbellFd(facts.preserveFds),
+    listener: listenerFd(facts.preserveFds),
+    exitAddress: facts.exitAddress,
+    dumpable: ownPidNamespace,
+  });
+  return batch(parkingBatch, steps, { independent: true });
+}
+
+/** All but the last part, each planned when it is asked for: by then the stub is busy with the one before. */
+export function* createParts(spec: ValidatedSpec, facts: HostFacts): Generator<Part> {
+  const listed = spec.linux?.namespaces ?? [];
   const namespaces: Namespaces = {
     made: new Set(newNamespaces(listed)),
     joined: new Set(joinedNamespaces(listed).map(({ type }) => type)),
   };
-  return {
-    parts: [
-      ...enterNamespaces(linux, namespaces, facts),
-      ...buildRoot(spec, namespaces, facts),
-      batch("parking", parkSteps(namespaces, facts)),
-    ],
-  };
+  if (hasUserNamespace(namespaces)) yield* enterAsOther(spec.linux ?? {}, namespaces, facts);
+  else yield* enterAsRoot(spec.linux ?? {}, namespaces, facts);
+  yield* buildRoot(spec, namespaces, facts);
 }
 
-function enterNamespaces(linux: Linux, { made, joined }: Namespaces, facts: HostFacts): Part[] {
+function hasUserNamespace({ made, joined }: Namespaces): boolean {
+  return made.has("user") || joined.has("user");
+}
+
+function settle(facts: HostFacts): Step[] {
+  const firstForeignFd = listenerFd(facts.preserveFds) + 1;
+  return settleStub({ runtimePid: facts.runtimePid, firstForeignFd });
+}
+
+/** Without a user namespace: the stub stays the host's root all the way. */
+function* enterAsRoot(linux: Linux, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
   const { cgroupPlaces: places, preserveFds } = facts;
-  const settle = settleStub({
-    runtimePid: facts.runtimePid,
-    firstForeignFd: cgroupFd(preserveFds) + 1,
+  const fd = cgroupFd(preserveFds);
+  const join = joinNamespaces(joinedNamespaces(linux.namespaces ?? []));
+  yield batch("namespaces", [...settle(facts), ...join, ...makeNamespaces(namespaces.made)], {
+    // A network namespace takes the kernel longer than all the rest.
+    meanwhile: ["make-cgroup", "apply-device-rules"],
   });
-  const forks = made.has("pid") || joined.has("pid");
-  const bornInCgroup = forks && places.v2 !== undefined && !made.has("user") && !joined.has("user");
-  const first = [
-    ...settle,
-    // While the stub is the host's root, and before the cgroup namespace, whose root is then the group.
+  const born = forks(namespaces) && places.v2 !== undefined;
+  const steps = [
     ...joinCgroupV1(places),
-    ...(bornInCgroup ? [] : joinCgroupV2(places)),
+    ...(places.v2 !== undefined && born ? openCgroupV2(places.v2, fd) : joinCgroupV2(places)),
+    ...becomeInit(namespaces, facts, born ? fd : undefined),
+  ];
+  yield batch("init", steps, { independent: true });
+}
+
+/** With a user namespace: what only the host's root may do comes before it. */
+function* enterAsOther(linux: Linux, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
+  const { made } = namespaces;
+  const { cgroupPlaces: places } = facts;
+  yield host("make-cgroup");
+  const first = [
+    ...settle(facts),
+    // Init, its child, inherits the groups.
+    ...joinCgroupV1(places),
+    ...joinCgroupV2(places),
     ...joinNamespaces(joinedNamespaces(linux.namespaces ?? [])),
   ];
-  const second = [
-    // Behind the user namespace, which then owns them.
-    ...makeNamespaces([...made]),
-    // unshare(2) and setns(2) put only children into a pid namespace.
-    ...(forks
-      ? forkInit({
-          doorbell: doorbellFd(preserveFds),
-          cgroupFd: bornInCgroup ? cgroupFd(preserveFds) : undefined,
-        })
-      : []),
-    ...(made.has("cgroup") ? newCgroupNamespace() : []),
-    ...newSession(),
-  ];
-  // Before init makes devices: in the middle of it, the rules allow none.
-  const meanwhile = ["apply-device-rules"] as const;
-  if (!made.has("user")) return [batch("namespaces", [...first, ...second], meanwhile)];
-  return [
-    batch("user namespace", [...first, ...newUserNamespace()], meanwhile),
+  if (made.has("user")) {
+    yield batch("user namespace", [...first, ...newUserNamespace()]);
     // The maps can only be written from outside, and nothing has an owner before they are.
-    host("write-id-maps"),
-    batch("namespaces", [...becomeRoot(), ...dieWithRuntime(), ...second]),
+    yield host("write-id-maps");
+  }
+  const second = [
+    ...(made.has("user") ? [...becomeRoot(), ...dieWithRuntime()] : first),
+    // Inside the user namespace, which then owns them.
+    ...makeNamespaces(made),
+    ...becomeInit(namespaces, facts, undefined),
+  ];
+  yield batch("namespaces", second, { meanwhile: ["apply-device-rules"] });
+}
+
+/** unshare(2) and setns(2) put only children into a pid namespace. */
+function forks({ made, joined }: Namespaces): boolean {
+  return made.has("pid") || joined.has("pid");
+}
+
+/** From the stub to init: forked into the pid namespace, with a cgroup namespace and a session of its own. */
+function becomeInit(
+  namespaces: Namespaces,
+  facts: HostFacts,
+  bornInCgroup: number | undefined,
+): Step[] {
+  const doorbell = doorbellFd(facts.preserveFds);
+  return [
+    ...(forks(namespaces) ? forkInit({ doorbell, cgroupFd: bornInCgroup }) : []),
+    // Its root is the group that init is in by now.
+    ...(namespaces.made.has("cgroup") ? newCgroupNamespace() : []),
+    ...newSession(),
   ];
 }
 
-function buildRoot(spec: ValidatedSpec, namespaces: Namespaces, facts: HostFacts): Part[] {
+function* buildRoot(
+  spec: ValidatedSpec,
+  namespaces: Namespaces,
+  facts: HostFacts,
+): Generator<Part> {
   const { made } = namespaces;
+  const { rootfsPropagation: propagation, maskedPaths = [] } = spec.linux ?? {};
   const entries = (spec.mounts ?? []).map((mount, index): MountEntry => ({ mount, index }));
   const mountFacts = { cgroup: facts.cgroup, bundle: facts.bundle };
   const hasMountNamespace = made.has("mount") || namespaces.joined.has("mount");
@@ -144,22 +198,23 @@ function buildRoot(spec: ValidatedSpec, namespaces: Namespaces, facts: HostFacts
     ...(made.has("network") ? loopbackUp() : []),
     ...(hasMountNamespace
       ? [
-          ...prepareRoot(facts.root, spec.linux?.rootfsPropagation),
+          ...prepareRoot(facts.root, { propagation, masks: maskedPaths.length > 0 }),
           ...entries.flatMap((entry) => planMount(entry, mountFacts)),
           ...enterRoot(spec, { namespaces, facts, entries }),
         ]
       : chrootToRoot(facts.root)),
   ];
-  const user = becomeUser(spec, namespaces, facts);
   // Behind the fork, which a limit of one process would forbid.
   const meanwhile = ["apply-limits"] as const;
-  if (!made.has("user")) return [batch("root and user", [...setUp, ...user], meanwhile)];
-  return [
-    batch("root", setUp, meanwhile),
-    // In a user namespace init itself may not raise a limit.
-    host("set-rlimits"),
-    batch("user", user),
-  ];
+  if (!hasUserNamespace(namespaces)) {
+    const steps = [...setUp, ...becomeUser(spec, namespaces, facts)];
+    yield batch("root and user", steps, { meanwhile, independent: true });
+    return;
+  }
+  yield batch("root", setUp, { meanwhile, independent: true });
+  // In a user namespace init itself may not raise a limit.
+  yield host("set-rlimits");
+  yield batch("user", becomeUser(spec, namespaces, facts));
 }
 
 function enterRoot(
@@ -236,13 +291,4 @@ function becomeUser(spec: ValidatedSpec, { made }: Namespaces, facts: HostFacts)
 function mapsSeveralGids(linux: Linux): boolean {
   const mappings = linux.gidMappings ?? [];
   return mappings.length > 1 || (mappings[0]?.size ?? 0) > 1;
-}
-
-function parkSteps({ made }: Namespaces, facts: HostFacts): Step[] {
-  return park({
-    doorbell: doorbellFd(facts.preserveFds),
-    listener: listenerFd(facts.preserveFds),
-    exitAddress: facts.exitAddress,
-    dumpable: made.has("pid"),
-  });
 }

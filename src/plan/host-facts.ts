@@ -40,7 +40,7 @@ export function listenerFd(preserveFds: number): number {
   return 4 + preserveFds;
 }
 
-/** The directory of the v2 cgroup in which init is born. */
+/** The directory of the v2 cgroup in which init is born: out of reach of the numbers that open gives. */
 export function cgroupFd(preserveFds: number): number {
-  return 5 + preserveFds;
+  return 100 + preserveFds;
 }

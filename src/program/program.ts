@@ -4,6 +4,8 @@ import type { Step } from "./step.ts";
 
 /** What the runtime process does for the container at a fixed place of the program. Served by container/. */
 export type HostAction =
+  /** Makes the directories of the cgroup. */
+  | "make-cgroup"
   /** Writes setgroups, uid_map and gid_map of the stub that has made a user namespace. */
   | "write-id-maps"
   /** Puts the cgroup's device rules in force. */
@@ -20,6 +22,8 @@ export type Part =
       readonly steps: readonly Step[];
       /** Done by the runtime while the stub executes the batch; the order between the two is left open. */
       readonly meanwhile: readonly HostAction[];
+      /** Uses no result of an earlier batch: it can be prepared while that one is executed. */
+      readonly independent: boolean;
     }
   | { readonly kind: "host"; readonly action: HostAction };
 
@@ -29,9 +33,10 @@ export type InitProgram = { readonly parts: readonly Part[] };
 export function batch(
   name: string,
   steps: readonly Step[],
-  meanwhile: readonly HostAction[] = [],
+  options: { readonly meanwhile?: readonly HostAction[]; readonly independent?: boolean } = {},
 ): Part {
-  return { kind: "batch", name, steps, meanwhile };
+  const { meanwhile = [], independent = false } = options;
+  return { kind: "batch", name, steps, meanwhile, independent };
 }
 
 /** Something that the runtime does before the program goes on. */

@@ -11,6 +11,11 @@ export type Recovery = {
   readonly steps: readonly Step[];
   /** `retry` makes the call again; `skip` goes on behind the step and its `onSuccess`. */
   readonly next: "retry" | "skip";
+  /**
+   * Hardly ever needed, and therefore not sent along: the batch stops there, the runtime has the steps executed in a
+   * batch of their own, and lets the first one go on.
+   */
+  readonly rare?: true;
 };
 
 /** What the runtime demands of a step's output or result when the batch has been answered; nothing of the container ran before. */

@@ -1,9 +1,9 @@
 // Puts a detached mount at its place in the rootfs; not how the mount came to be.
 
-import { atFlags } from "../../abi/file.ts";
-import { type Step, step } from "../../program/step.ts";
+import { atFlags, openFlags } from "../../abi/file.ts";
+import { type Recovery, type Step, step } from "../../program/step.ts";
 import type { Mount } from "../../spec/types.ts";
-import { close } from "../../syscall/files.ts";
+import { close, openat } from "../../syscall/files.ts";
 import { mountSetattr, moveMount } from "../../syscall/mounts.ts";
 import { slot } from "../../syscall/value.ts";
 import { openTarget, type TargetKind } from "../root-paths.ts";
@@ -31,7 +31,7 @@ export function attach(attachment: Attachment): Step[] {
       kind,
       ...(resolve === undefined ? {} : { resolve }),
     }),
-    step(doing, moveMount(slot(name), slot(target))),
+    step(doing, moveMount(slot(name), slot(target)), { recovery: explainMismatch(doing, name) }),
     ...attachment.propagations.map(({ type, recursive }) =>
       step(
         `${doing}: changing its propagation`,
@@ -50,4 +50,23 @@ export function attach(attachment: Attachment): Step[] {
 export function mountDoing(mount: Mount): string {
   const source = mount.source ?? mount.type ?? "";
   return `error mounting ${JSON.stringify(source)} to rootfs at ${JSON.stringify(mount.destination)}`;
+}
+
+/**
+ * move_mount says EINVAL where mount(2) says ENOTDIR: a directory on a file, or the other way round. Engines look for
+ * "not a directory", so both ends are asked whether they are one; then the mount is tried once more for its own error.
+ */
+function explainMismatch(doing: string, name: string): Recovery {
+  const flags = openFlags.O_PATH | openFlags.O_DIRECTORY | openFlags.O_CLOEXEC;
+  const target = `${name}.target`;
+  return {
+    errnos: ["EINVAL"],
+    steps: [
+      step(doing, openat(slot(name), ".", { flags })),
+      step(doing, openat(slot(target), ".", { flags })),
+      step(doing, moveMount(slot(name), slot(target))),
+    ],
+    next: "skip",
+    rare: true,
+  };
 }
