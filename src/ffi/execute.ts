@@ -98,6 +98,9 @@ function executeIn(call: Syscall): {
       ? arena
       : pinnedArena(outputOffset + outputBytes);
   used.usedBytes = 0;
+  // As in a batch: behind what the kernel writes there is nothing, and not what an earlier call has left.
+  const outputEnd = outputOffset + outputBytes;
+  if (outputBytes > 0 && used === arena) used.bytes.fill(0, outputOffset, outputEnd);
   const words = call.operands.map((operand) => {
     assert(
       operand.kind !== "result" && operand.kind !== "answer",
