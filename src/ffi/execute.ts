@@ -16,7 +16,7 @@ const arena = pinnedArena(64 * 1024);
 
 /** Arena whose bytes stay where they are as long as it is referenced: memory of this size lies outside the GC's heap. */
 function pinnedArena(sizeBytes: number): Arena {
-  const memory = new ArrayBuffer(sizeBytes);
+  const memory = new ArrayBuffer((sizeBytes + 7) & ~7);
   return makeArena(memory, { address: Number(ptr(memory)), usedBytes: 0, shareTexts: false });
 }
 
