@@ -48,6 +48,8 @@ export type Room = {
   readonly command: (...argv: readonly string[]) => string[];
   /** Waits for leftovers to go, and returns those that stay: processes, cgroups, mounts, states. */
   readonly leftovers: () => Promise<readonly string[]>;
+  /** The same for processes alone. */
+  readonly leftoverProcesses: () => Promise<readonly number[]>;
   readonly remove: () => void;
 };
 
@@ -99,6 +101,7 @@ export function openRoom(name: string): Room {
     },
     command: (...argv) => [executable, "--root", states["ts-runc"], ...argv],
     leftovers: () => untilGone(() => findLeftovers({ directory, prefix, states })),
+    leftoverProcesses: () => untilGone(() => processesOf({ directory, prefix })),
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
@@ -202,7 +205,7 @@ function linkOf(path: string): string {
   }
 }
 
-async function untilGone(find: () => readonly string[]): Promise<readonly string[]> {
+async function untilGone<T>(find: () => readonly T[]): Promise<readonly T[]> {
   for (let tries = 0; tries < 60; tries += 1) {
     if (find().length === 0) return [];
     await Bun.sleep(50);
