@@ -9,8 +9,10 @@ import type { Step } from "./step.ts";
 type Known = {
   /** Slots whose step has certainly succeeded. */
   readonly defined: Set<string>;
-  /** Slots of this batch, wherever they are: a name twice would mean the last of them. */
+  /** Slots of this batch, wherever they are. */
   readonly named: Set<string>;
+  /** Slots of the whole program: a name twice would mean one or the other. */
+  readonly taken: Set<string>;
 };
 
 /** The registers of a system call. */
@@ -25,13 +27,14 @@ const operandsMax = 6;
  */
 export function checkProgram(program: InitProgram): void {
   const defined = new Set<string>();
+  const taken = new Set<string>();
   program.parts.forEach((part, index) => {
     if (part.kind !== "batch") return;
     assert(part.steps.length > 0, `the batch "${part.name}" has no steps`);
     // Nobody would be there to read an answer: a parked init waits for another process.
     const last = index === program.parts.length - 1;
     assert(part.name !== parkingBatch || last, "something follows the batch that parks");
-    const known: Known = { defined, named: new Set() };
+    const known: Known = { defined, named: new Set(), taken };
     checkSteps(part.steps, known);
     checkFork(part.steps, known);
   });
@@ -42,16 +45,16 @@ function checkSteps(steps: readonly Step[], known: Known): void {
     checkOperands(step, known);
     checkRecovery(step);
     if (step.slot !== undefined) {
-      assert(!known.named.has(step.slot), `${step.slot} names two results of one batch`);
+      assert(!known.taken.has(step.slot), `${step.slot} names two results`);
+      known.taken.add(step.slot);
       known.named.add(step.slot);
     }
-    const apart = (): Known => ({ defined: new Set(known.defined), named: known.named });
+    const apart = (): Known => ({ ...known, defined: new Set(known.defined) });
     if (step.recovery !== undefined) checkSteps(step.recovery.steps, apart());
     const certain = step.recovery === undefined || step.recovery.next === "retry";
     const inner = certain && step.onZero !== "skip" ? known : apart();
     if (step.slot !== undefined) {
       if (certain) known.defined.add(step.slot);
-      else known.defined.delete(step.slot);
       inner.defined.add(step.slot);
     }
     checkSteps(step.onSuccess ?? [], inner);
