@@ -36,6 +36,8 @@ type Line = {
   readonly step: Step;
   onError: number;
   onZero: number;
+  /** Index of the record behind the step and its `onSuccess`. */
+  after: number;
   readonly errno: number;
   /** Offset in the area of the step's output; 0 when it has none. */
   outputOffset: number;
@@ -45,6 +47,8 @@ type Line = {
 export type EncodedBatch = {
   readonly bytes: Uint8Array;
   readonly lines: readonly Readonly<Line>[];
+  /** Slot to the index of the record whose result it is. */
+  readonly local: ReadonlyMap<string, number>;
   readonly answerBytes: number;
 };
 
@@ -62,23 +66,32 @@ export function encodeBatch(
 }
 
 /**
- * Encodes the rest of a batch that has stopped at a step whose recovery is rare, and has had that recovered.
- *
- * @param known results of earlier batches and of what has been executed of this one
+ * Encodes a batch that has stopped at a step whose recovery is rare, so that it goes on with record `from`: the same
+ * records behind one that jumps there, and what has come of them so far in place.
  */
 export function encodeRest(
   stopped: EncodedBatch,
-  options: { readonly from: number; readonly known: ReadonlyMap<string, number> },
+  options: {
+    readonly from: number;
+    /** The answer of the batch that has stopped. */
+    readonly answer: Uint8Array;
+    /** Results of earlier batches. */
+    readonly known: ReadonlyMap<string, number>;
+  },
 ): EncodedBatch {
-  const { from, known } = options;
-  const lines = stopped.lines.map((line) => ({ ...line }));
-  // The stub begins with the first record; it has been executed, unless it is the one that has stopped.
-  if (from > 0) lines[0] = jumpLine(from);
-  const local = new Map<string, number>();
-  lines.forEach(({ step }, index) => {
-    if (step.slot !== undefined && !known.has(step.slot)) local.set(step.slot, index);
-  });
-  return encodeLines(lines, local, known);
+  const { from, answer, known } = options;
+  const shift = (index: number): number => (index === endOfBatch ? index : index + 1);
+  const lines = stopped.lines.map((line) => ({
+    ...line,
+    onError: shift(line.onError),
+    onZero: shift(line.onZero),
+    after: shift(line.after),
+  }));
+  const local = new Map([...stopped.local].map(([slot, index]) => [slot, index + 1]));
+  const rest = encodeLines([jumpLine(from + 1), ...lines], local, known);
+  // Results and outputs follow each other in the same order, now behind the result of the jump.
+  rest.bytes.set(answer.subarray(header.sizeBytes), header.sizeBytes + resultBytes);
+  return rest;
 }
 
 function encodeLines(
@@ -121,7 +134,7 @@ function encodeLines(
   arena.words[header.stopped >> 2] = lines.length;
   arena.words[header.answerBytes >> 2] = answerBytes;
   arena.words[header.totalBytes >> 2] = totalBytes;
-  return { bytes: arena.bytes.subarray(0, totalBytes), lines, answerBytes };
+  return { bytes: arena.bytes.subarray(0, totalBytes), lines, local, answerBytes };
 }
 
 type Flattened = { readonly lines: Line[]; readonly local: Map<string, number> };
@@ -153,6 +166,7 @@ function emit(steps: readonly Step[], flattened: Flattened, waiting: Waiting[]):
       step,
       onError: endOfBatch,
       onZero: from + 1,
+      after: from + 1,
       errno: filteredErrno(recovery),
       outputOffset: 0,
     };
@@ -160,6 +174,7 @@ function emit(steps: readonly Step[], flattened: Flattened, waiting: Waiting[]):
     if (step.slot !== undefined) local.set(step.slot, from);
     if (step.onSuccess !== undefined) emit(step.onSuccess, flattened, waiting);
     const after = lines.length;
+    line.after = after;
     if (step.onZero === "skip") line.onZero = after;
     if (recovery === undefined || recovery.rare === true) continue;
     if (recovery.steps.length > 0) waiting.push({ recovery, from, after });
@@ -177,7 +192,7 @@ function jump(lines: Line[], target: number): Line {
 /** Closing descriptor -1 always fails, and has no other effect. */
 function jumpLine(target: number): Line {
   const step: Step = { doing: goingOn, call: close(-1) };
-  return { step, onError: target, onZero: target, errno: 0, outputOffset: 0 };
+  return { step, onError: target, onZero: target, after: target, errno: 0, outputOffset: 0 };
 }
 
 /** The one errno the stub lets pass, 0 for all: with several, the answer is checked for the others (answer.ts). */

@@ -70,43 +70,32 @@ function prepare(next: IteratorResult<Part, unknown>): EncodedBatch | undefined 
 
 function receiveBatch(init: LiveInit, part: Part & { kind: "batch" }, batch: EncodedBatch): Answer {
   const doing = `setting up the container (${part.name})`;
-  if (forks(part.steps)) return remember(init, receiveFork(init, batch, doing));
-  const answer = remember(init, receive(init, batch, doing));
-  return answer.interrupted === undefined ? answer : goOn(init, { part, batch, answer, doing });
+  return forks(part.steps)
+    ? remember(init, receiveFork(init, batch, doing))
+    : receiveAll(init, batch, doing);
 }
 
-/** So many rare things do not happen to one container. */
+/** So many rare things do not happen to one batch. */
 const interruptionsMax = 1000;
 
-/** Has a rare recovery executed and the interrupted batch go on; its answers together are the batch's. */
-function goOn(
-  init: LiveInit,
-  stopped: {
-    readonly part: Part & { kind: "batch" };
-    readonly batch: EncodedBatch;
-    readonly answer: Answer;
-    readonly doing: string;
-  },
-): Answer {
-  const outputs = new Map(stopped.answer.outputs);
-  let { answer, batch } = stopped;
-  for (let times = 0; answer.interrupted !== undefined; times += 1) {
-    // Somebody takes away what we make as fast as we make it.
-    if (times === interruptionsMax) raiseDied(`${stopped.doing}: interrupted again and again`);
+/** Receives the answer; where a rare recovery has interrupted the batch, has that executed and the batch go on. */
+function receiveAll(init: LiveInit, sent: EncodedBatch, doing: string): Answer {
+  let batch = sent;
+  for (let times = 0; times < interruptionsMax; times += 1) {
+    const bytes = receiveAnswer(init.doorbell, batch) ?? raiseDied(doing);
+    const answer = remember(init, readAnswer(batch, bytes));
+    if (answer.interrupted === undefined) return answer;
     const { at, recovery } = answer.interrupted;
     const repair = encodeBatch(recovery.steps, init.results);
     sendBatch(init.doorbell, repair);
-    remember(init, receive(init, repair, stopped.doing));
-    batch = encodeRest(batch, { from: at, known: init.results });
+    receiveAll(init, repair, doing);
+    const behind = present(batch.lines[at], "the record that was interrupted").after;
+    const from = recovery.next === "retry" ? at : behind;
+    batch = encodeRest(batch, { from, answer: bytes, known: init.results });
     sendBatch(init.doorbell, batch);
-    answer = remember(init, receive(init, batch, stopped.doing));
-    for (const [slot, output] of answer.outputs) outputs.set(slot, output);
   }
-  return { results: init.results, outputs };
-}
-
-function receive(init: LiveInit, batch: EncodedBatch, doing: string): Answer {
-  return readAnswer(batch, receiveAnswer(init.doorbell, batch) ?? raiseDied(doing));
+  // Somebody takes away what we make as fast as we make it.
+  return raiseDied(`${doing}: interrupted again and again`);
 }
 
 function remember(init: LiveInit, answer: Answer): Answer {
@@ -123,7 +112,7 @@ function receiveFork(init: LiveInit, batch: EncodedBatch, doing: string): Answer
   const stubPid = init.pid;
   let rest: Answer | undefined;
   for (let pid = 0; pid === 0 || rest === undefined; ) {
-    const answer = receive(init, batch, doing);
+    const answer = readAnswer(batch, receiveAnswer(init.doorbell, batch) ?? raiseDied(doing));
     const result = present(answer.results.get(initPidSlot), "the fork's result");
     if (result === 0) {
       rest = answer;

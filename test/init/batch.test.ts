@@ -5,9 +5,10 @@ import * as assert from "uvu/assert";
 import { architecture } from "../../src/abi/architecture.ts";
 import { type ErrnoName, errnos } from "../../src/abi/errno.ts";
 import { syscallNumbers } from "../../src/abi/syscall-numbers.ts";
+import { present } from "../../src/base/assert.ts";
 import { FaultError } from "../../src/base/fault.ts";
 import { readAnswer } from "../../src/init/answer.ts";
-import { encodeBatch, notExecuted } from "../../src/init/batch.ts";
+import { encodeBatch, encodeRest, notExecuted } from "../../src/init/batch.ts";
 import {
   areaAddress,
   areaMaxBytes,
@@ -16,139 +17,23 @@ import {
   record,
   recordsMax,
 } from "../../src/init/layout.ts";
-import { checkProgram } from "../../src/program/check.ts";
-import { batch } from "../../src/program/program.ts";
 import { ignore, type Recovery, type Step, step } from "../../src/program/step.ts";
 import { close, openat, read, statx, write } from "../../src/syscall/files.ts";
 import { getpid } from "../../src/syscall/processes.ts";
 import { call, fdOperand, number, slot } from "../../src/syscall/value.ts";
 import { type Random, seeded } from "../support/random.ts";
+import {
+  type End,
+  encodeAndRun,
+  numbered,
+  numbers,
+  type Options,
+  same,
+  type World,
+} from "../support/step-model.ts";
 import { runBatch, textAt } from "../support/stub-model.ts";
 
 const test = suite("init/batch");
-
-/** A call that says which step it is, and with what it was made. */
-type Call = { readonly id: number; readonly used: readonly number[] };
-
-/** The result of the step's nth execution. */
-type World = (id: number, nth: number) => number;
-
-type End = {
-  readonly calls: readonly Call[];
-  readonly results: ReadonlyMap<string, number>;
-  /** The step that ended the batch, and the errno. */
-  readonly fault: string | undefined;
-};
-
-const numbers = {
-  getpid: syscallNumbers.getpid[architecture],
-  clone: syscallNumbers.clone[architecture],
-};
-
-function counted(world: World): (id: number) => number {
-  const times = new Map<number, number>();
-  return (id) => {
-    const nth = times.get(id) ?? 0;
-    times.set(id, nth + 1);
-    return world(id, nth);
-  };
-}
-
-function errnoOf(result: number): ErrnoName | undefined {
-  const names: readonly ErrnoName[] = ["ENOENT", "EEXIST", "EPERM"];
-  return names.find((name) => errnos[name] === -result);
-}
-
-function idOf({ call: { operands } }: Step): number {
-  const [first] = operands;
-  return first?.kind === "number" ? Number(first.value) : -1;
-}
-
-/** Reads the steps as they are meant. */
-function interpret(steps: readonly Step[], world: World): End {
-  const kernel = counted(world);
-  const calls: Call[] = [];
-  const results = new Map<string, number>();
-  let fault: string | undefined;
-  const runAll = (list: readonly Step[]): boolean => list.every(runOne);
-  const execute = (one: Step): number => {
-    const id = idOf(one);
-    const used = one.call.operands.flatMap((operand) =>
-      operand.kind === "result" ? [results.get(operand.of) ?? Number.NaN] : [],
-    );
-    const result = kernel(id);
-    calls.push({ id, used });
-    if (one.slot !== undefined) results.set(one.slot, result);
-    return result;
-  };
-  const runOne = (one: Step): boolean => {
-    for (;;) {
-      const result = execute(one);
-      if (result === 0 && one.onZero === "skip") return true;
-      if (result >= 0) return runAll(one.onSuccess ?? []);
-      const { recovery } = one;
-      const errno = errnoOf(result);
-      const isMeant = recovery?.errnos === "any" || recovery?.errnos.some((name) => name === errno);
-      if (recovery === undefined || isMeant !== true) {
-        fault = `${one.doing} ${errno}`;
-        return false;
-      }
-      if (!runAll(recovery.steps)) return false;
-      if (recovery.next === "skip") return true;
-    }
-  };
-  runAll(steps);
-  return { calls, results, fault };
-}
-
-/** Encodes the steps, has them executed record by record, and reads the answer. */
-function encodeAndRun(steps: readonly Step[], world: World): End {
-  const kernel = counted(world);
-  const calls: Call[] = [];
-  const encoded = encodeBatch(steps, new Map());
-  const answer = runBatch(encoded.bytes, (called, operands) => {
-    // Jumps are calls that fail.
-    if (called !== numbers.getpid && called !== numbers.clone) return BigInt(-errnos.EBADF);
-    const [id = 0n, ...others] = operands;
-    const used = others.slice(0, usedCount(steps, Number(id))).map(Number);
-    calls.push({ id: Number(id), used });
-    return BigInt(kernel(Number(id)));
-  });
-  try {
-    return { calls, results: readAnswer(encoded, answer).results, fault: undefined };
-  } catch (error) {
-    if (!(error instanceof FaultError) || error.fault.kind !== "syscall") throw error;
-    return { calls, results: new Map(), fault: `${error.fault.doing} ${error.fault.errno}` };
-  }
-}
-
-function usedCount(steps: readonly Step[], id: number): number {
-  for (const one of steps) {
-    if (idOf(one) === id) return one.call.operands.length - 1;
-    const inner = usedCount([...(one.onSuccess ?? []), ...(one.recovery?.steps ?? [])], id);
-    if (inner >= 0) return inner;
-  }
-  return -1;
-}
-
-type Options = Omit<Step, "call" | "doing"> & { readonly uses?: readonly string[] };
-
-function numbered(id: number, options: Options = {}): Step {
-  const { uses = [], ...rest } = options;
-  const name = rest.onZero === "skip" ? "clone" : "getpid";
-  const made = call(name, number(id), ...uses.map((of) => fdOperand(slot(of))));
-  return step(`step ${id}`, made, rest);
-}
-
-function same(steps: readonly Step[], world: World, hint = ""): End {
-  checkProgram({ parts: [batch("random", steps)] });
-  const meant = interpret(steps, world);
-  const done = encodeAndRun(steps, world);
-  assert.equal(done.calls, meant.calls, `calls ${hint}`);
-  assert.is(done.fault, meant.fault, `fault ${hint}`);
-  if (meant.fault === undefined) assert.equal(done.results, meant.results, `results ${hint}`);
-  return done;
-}
 
 const { ENOENT, EEXIST, EPERM } = errnos;
 
@@ -260,7 +145,8 @@ function randomRecovery(
       : [];
   const errno = random.pick<ErrnoName>(["ENOENT", "EEXIST"]);
   const next = random.pick<Recovery["next"]>(["retry", "skip"]);
-  return { errnos: next === "skip" && random.below(3) === 0 ? "any" : [errno], steps, next };
+  const errnos = next === "skip" && random.below(3) === 0 ? "any" : ([errno] as const);
+  return { errnos, steps, next, ...(random.below(3) === 0 ? { rare: true } : {}) };
 }
 
 test("encodeBatch() does for random steps in random worlds what they say", () => {
@@ -283,6 +169,62 @@ test("encodeBatch() does for random steps in random worlds what they say", () =>
     longest = Math.max(longest, calls.length);
   }
   assert.ok(faults > 500 && faults < 3500 && longest > 30, `${faults} faults, ${longest} calls`);
+});
+
+test("encodeRest() goes on where a rare recovery has interrupted, also the first record", () => {
+  const rare = (next: Recovery["next"]): Step[] => [
+    numbered(1, {
+      slot: "a",
+      recovery: { errnos: ["ENOENT"], steps: [numbered(2), numbered(3)], next, rare: true },
+      onSuccess: [numbered(4, { uses: ["a"] })],
+    }),
+    numbered(5),
+  ];
+  assert.equal(trace(same(rare("retry"), failing(1, ENOENT, 2))), [1, 2, 3, 1, 2, 3, 1, 4, 5]);
+  assert.equal(trace(same(rare("skip"), failing(1, ENOENT))), [1, 2, 3, 5]);
+  assert.is(same(rare("skip"), failing(1, EPERM)).fault, "step 1 EPERM");
+});
+
+test("encodeRest() lets a loop around the interruption take the newest results", () => {
+  const inner = numbered(2, {
+    recovery: { errnos: ["EEXIST"], steps: [numbered(3)], next: "skip", rare: true },
+  });
+  const steps = [
+    numbered(1, { slot: "a", recovery: { errnos: ["ENOENT"], steps: [inner], next: "retry" } }),
+    numbered(4, { uses: ["a"] }),
+  ];
+  const world: World = (id, nth) => (id === 1 && nth < 2 ? -ENOENT : id === 2 ? -EEXIST : 10 + nth);
+  const { calls } = same(steps, world);
+  assert.equal(
+    calls,
+    [1, 2, 3, 1, 2, 3, 1, 4].map((id) => ({ id, used: id === 4 ? [12] : [] })),
+  );
+});
+
+test("encodeRest() keeps the outputs of what has been executed", () => {
+  const steps = [
+    step("looking", read(0, 16), { slot: "look" }),
+    numbered(1, {
+      recovery: { errnos: ["ENOENT"], steps: [numbered(2)], next: "retry", rare: true },
+    }),
+    step("using", call("close", fdOperand({ kind: "result", of: "look", outputOffset: 8 }))),
+  ];
+  const encoded = encodeBatch(steps, new Map());
+  const answer = runBatch(encoded.bytes, (called) =>
+    called === numbers.getpid ? BigInt(-ENOENT) : 16n,
+  );
+  answer[present(encoded.lines[0], "the first").outputOffset + 8] = 77;
+  const { interrupted, outputs } = readAnswer(encoded, answer);
+  assert.is(interrupted?.at, 1);
+  assert.is(outputs.get("look")?.[8], 77);
+  const rest = encodeRest(encoded, { from: 1, answer, known: new Map() });
+  const closed: bigint[] = [];
+  const end = runBatch(rest.bytes, (called, [fd = 0n]) => {
+    if (called === syscallNumbers.close[architecture]) closed.push(fd);
+    return fd === -1n ? BigInt(-errnos.EBADF) : 1n;
+  });
+  assert.equal(closed, [-1n, 77n]);
+  assert.is(readAnswer(rest, end).outputs.get("look")?.[8], 77);
 });
 
 test("encodeBatch() lets several errnos through, and the answer refuses the others", () => {
