@@ -139,11 +139,11 @@ export type ErrnoName = keyof typeof errnos;
 /** A system call that returns a value from -errnoMax to -1 has failed. */
 export const errnoMax = 4095;
 
-const names = new Map<number, string>(
-  Object.entries(errnos).map(([name, number]) => [number, name]),
-);
+let names: Map<number, string> | undefined;
 
 /** The name of an error number; `errno 513` for one that user space should never see. */
 export function errnoName(number: number): string {
+  // Made when something has failed, not whenever ts-runc starts.
+  names ??= new Map(Object.entries(errnos).map(([name, value]) => [value, name]));
   return names.get(number) ?? `errno ${number}`;
 }

@@ -10,125 +10,121 @@ export type StructLayout = {
   readonly fields: Readonly<Record<string, Field>>;
 };
 
-/** Declares a layout from fields in order; offsets follow natural alignment unless given. */
 function layout(
   name: string,
   header: string,
   sizeBytes: number,
-  fields: Readonly<Record<string, readonly [offset: number, sizeBytes: number]>>,
+  fields: Readonly<Record<string, Field>>,
 ): StructLayout {
-  return {
-    name,
-    header,
-    sizeBytes,
-    fields: Object.fromEntries(
-      Object.entries(fields).map(([field, [offset, size]]) => [field, { offset, sizeBytes: size }]),
-    ),
-  };
+  return { name, header, sizeBytes, fields };
+}
+
+function at(offset: number, sizeBytes: number): Field {
+  return { offset, sizeBytes };
 }
 
 export const openHow = layout("struct open_how", "linux/openat2.h", 24, {
-  flags: [0, 8],
-  mode: [8, 8],
-  resolve: [16, 8],
+  flags: at(0, 8),
+  mode: at(8, 8),
+  resolve: at(16, 8),
 });
 
 export const mountAttr = layout("struct mount_attr", "linux/mount.h", 32, {
-  attr_set: [0, 8],
-  attr_clr: [8, 8],
-  propagation: [16, 8],
-  userns_fd: [24, 8],
+  attr_set: at(0, 8),
+  attr_clr: at(8, 8),
+  propagation: at(16, 8),
+  userns_fd: at(24, 8),
 });
 
 export const statxBuffer = layout("struct statx", "linux/stat.h", 256, {
-  stx_mask: [0, 4],
-  stx_nlink: [16, 4],
-  stx_uid: [20, 4],
-  stx_gid: [24, 4],
-  stx_mode: [28, 2],
-  stx_ino: [32, 8],
-  stx_size: [40, 8],
-  stx_rdev_major: [128, 4],
-  stx_rdev_minor: [132, 4],
-  stx_dev_major: [136, 4],
-  stx_dev_minor: [140, 4],
-  stx_mnt_id: [144, 8],
+  stx_mask: at(0, 4),
+  stx_nlink: at(16, 4),
+  stx_uid: at(20, 4),
+  stx_gid: at(24, 4),
+  stx_mode: at(28, 2),
+  stx_ino: at(32, 8),
+  stx_size: at(40, 8),
+  stx_rdev_major: at(128, 4),
+  stx_rdev_minor: at(132, 4),
+  stx_dev_major: at(136, 4),
+  stx_dev_minor: at(140, 4),
+  stx_mnt_id: at(144, 8),
 });
 
 export const statfsBuffer = layout("struct statfs", "asm/statfs.h", 120, {
-  f_type: [0, 8],
-  f_flags: [80, 8],
+  f_type: at(0, 8),
+  f_flags: at(80, 8),
 });
 
 export const rlimit64 = layout("struct rlimit64", "linux/resource.h", 16, {
-  rlim_cur: [0, 8],
-  rlim_max: [8, 8],
+  rlim_cur: at(0, 8),
+  rlim_max: at(8, 8),
 });
 
 export const capHeader = layout("struct __user_cap_header_struct", "linux/capability.h", 8, {
-  version: [0, 4],
-  pid: [4, 4],
+  version: at(0, 4),
+  pid: at(4, 4),
 });
 
 /** Two consecutive `struct __user_cap_data_struct`: the low and the high halves of the three sets. */
 export const capData = layout("struct __user_cap_data_struct[2]", "linux/capability.h", 24, {
-  effective_low: [0, 4],
-  permitted_low: [4, 4],
-  inheritable_low: [8, 4],
-  effective_high: [12, 4],
-  permitted_high: [16, 4],
-  inheritable_high: [20, 4],
+  effective_low: at(0, 4),
+  permitted_low: at(4, 4),
+  inheritable_low: at(8, 4),
+  effective_high: at(12, 4),
+  permitted_high: at(16, 4),
+  inheritable_high: at(20, 4),
 });
 
 export const cloneArgs = layout("struct clone_args", "linux/sched.h", 88, {
-  flags: [0, 8],
-  pidfd: [8, 8],
-  child_tid: [16, 8],
-  parent_tid: [24, 8],
-  exit_signal: [32, 8],
-  stack: [40, 8],
-  stack_size: [48, 8],
-  tls: [56, 8],
-  set_tid: [64, 8],
-  set_tid_size: [72, 8],
-  cgroup: [80, 8],
+  flags: at(0, 8),
+  pidfd: at(8, 8),
+  child_tid: at(16, 8),
+  parent_tid: at(24, 8),
+  exit_signal: at(32, 8),
+  stack: at(40, 8),
+  stack_size: at(48, 8),
+  tls: at(56, 8),
+  set_tid: at(64, 8),
+  set_tid_size: at(72, 8),
+  cgroup: at(80, 8),
 });
 
 export const sockaddrUn = layout("struct sockaddr_un", "linux/un.h", 110, {
-  sun_family: [0, 2],
-  sun_path: [2, 108],
+  sun_family: at(0, 2),
+  sun_path: at(2, 108),
 });
 
 /** The request of SIOCSIFFLAGS: only the members we use. */
 export const ifreq = layout("struct ifreq", "linux/if.h", 40, {
-  ifr_name: [0, 16],
-  ifr_flags: [16, 2],
+  ifr_name: at(0, 16),
+  ifr_flags: at(16, 2),
 });
 
 /** The kernel's own `struct sigaction`, not libc's. */
 export const kernelSigaction = layout("struct kernel_sigaction", "", 32, {
-  handler: [0, 8],
-  flags: [8, 8],
-  restorer: [16, 8],
-  mask: [24, 8],
+  handler: at(0, 8),
+  flags: at(8, 8),
+  restorer: at(16, 8),
+  mask: at(24, 8),
 });
 
 export const pollfd = layout("struct pollfd", "linux/poll.h", 8, {
-  fd: [0, 4],
-  events: [4, 2],
-  revents: [6, 2],
+  fd: at(0, 4),
+  events: at(4, 2),
+  revents: at(6, 2),
 });
 
 export const timespec = layout("struct __kernel_timespec", "linux/time_types.h", 16, {
-  tv_sec: [0, 8],
-  tv_nsec: [8, 8],
+  tv_sec: at(0, 8),
+  tv_nsec: at(8, 8),
 });
 
 export const siginfo = layout("siginfo_t", "signal.h", 128, {
-  si_signo: [0, 4],
-  si_code: [8, 4],
-  si_pid: [16, 4],
-  si_status: [24, 4],
+  si_signo: at(0, 4),
+  si_code: at(8, 4),
+  si_pid: at(16, 4),
+  si_status: at(24, 4),
 });
 
 /** All layouts, for the test that asks a C compiler. */

@@ -6,18 +6,18 @@ import { errnoName } from "../abi/errno.ts";
 import { syscallNumbers } from "../abi/syscall-numbers.ts";
 import { assert } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
-import { type Arena, encodeOperand, makeArena, measureOperand } from "../syscall/encode.ts";
+import { type Arena, encodeOperand, measureOperand, pinnedArena } from "../syscall/encode.ts";
 import { describeTarget } from "../syscall/print.ts";
 import type { Syscall } from "../syscall/value.ts";
 import { libc, mainThreadErrno } from "./libc.ts";
 
 // Pinned for the life of the process: strings and structures of one call at a time. Calls do not nest.
-const arena = pinnedArena(64 * 1024);
+const arena = pin(64 * 1024);
 
-/** Arena whose bytes stay where they are as long as it is referenced: memory of this size lies outside the GC's heap. */
-function pinnedArena(sizeBytes: number): Arena {
+/** Memory of this size lies outside the GC's heap: it stays where it is as long as it is referenced. */
+function pin(sizeBytes: number): Arena {
   const memory = new ArrayBuffer((sizeBytes + 7) & ~7);
-  return makeArena(memory, { address: Number(ptr(memory)), usedBytes: 0, shareTexts: false });
+  return pinnedArena(memory, Number(ptr(memory)));
 }
 
 /**
@@ -96,7 +96,7 @@ function executeIn(call: Syscall): {
   const used =
     outputOffset + outputBytes <= arena.bytes.byteLength
       ? arena
-      : pinnedArena(outputOffset + outputBytes);
+      : pin(outputOffset + outputBytes + 16);
   used.usedBytes = 0;
   // As in a batch: behind what the kernel writes there is nothing, and not what an earlier call has left.
   const outputEnd = outputOffset + outputBytes;

@@ -44,7 +44,10 @@ export function openFile(
 
 /** The largest file read whole unless the caller says otherwise: config.json has the same limit. */
 const readMaxBytes = 64 * 1024 * 1024;
-const chunkBytes = 64 * 1024;
+const chunkBytes = 16 * 1024;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /**
  * Reads a whole text file.
@@ -94,7 +97,17 @@ function readAll(
     }
     chunks.push(output.subarray(0, result));
   }
-  return new TextDecoder().decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+  return decoder.decode(chunks.length === 1 ? chunks[0] : concatenate(chunks, total));
+}
+
+function concatenate(chunks: readonly Uint8Array[], total: number): Uint8Array {
+  const whole = new Uint8Array(total);
+  let done = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, done);
+    done += chunk.byteLength;
+  }
+  return whole;
 }
 
 /**
@@ -138,7 +151,7 @@ export function replaceFile(
  * @throws `syscall` fault
  */
 export function writeAll(fd: number, content: string, doing: string): void {
-  const data = Buffer.from(content);
+  const data = encoder.encode(content);
   for (let done = 0; done < data.byteLength; ) {
     done += must(
       {

@@ -6,13 +6,7 @@ import { syscallNumbers } from "../abi/syscall-numbers.ts";
 import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import type { Recovery, Step } from "../program/step.ts";
-import {
-  type Arena,
-  encodeOperand,
-  makeArena,
-  measureOperand,
-  writeWord,
-} from "../syscall/encode.ts";
+import { type Arena, encodeOperand, growingArena, writeWord } from "../syscall/encode.ts";
 import { close } from "../syscall/files.ts";
 import type { ResultOperand } from "../syscall/value.ts";
 import {
@@ -94,28 +88,31 @@ export function encodeRest(
   return rest;
 }
 
+/** Enough for the strings and structures of an ordinary config. */
+const dataBytesUsual = 16 * 1024;
+
+function outputSize({ call }: Step): number {
+  for (const operand of call.operands) if (operand.kind === "output") return operand.sizeBytes;
+  return 0;
+}
+
 function encodeLines(
   lines: Line[],
   local: ReadonlyMap<string, number>,
   known: ReadonlyMap<string, number>,
 ): EncodedBatch {
   let answerBytes = header.sizeBytes + resultBytes * lines.length;
-  let dataBytes = 0;
   for (const line of lines) {
-    for (const operand of line.step.call.operands) {
-      if (operand.kind === "output") {
-        line.outputOffset = answerBytes;
-        answerBytes += (operand.sizeBytes + 7) & ~7;
-      } else {
-        dataBytes += measureOperand(operand);
-      }
-    }
+    const outputBytes = outputSize(line.step);
+    if (outputBytes === 0) continue;
+    line.outputOffset = answerBytes;
+    answerBytes += (outputBytes + 7) & ~7;
   }
   const dataOffset = answerBytes + record.sizeBytes * lines.length;
-  const arena = makeArena(new ArrayBuffer(dataOffset + dataBytes), {
+  const arena = growingArena({
     address: areaAddress,
     usedBytes: dataOffset,
-    shareTexts: true,
+    sizeBytes: dataOffset + dataBytesUsual,
   });
   const writer: Writer = { arena, lines, answerBytes, local, known };
   for (let index = 0; index < lines.length; index += 1) {

@@ -104,7 +104,7 @@ function unnamedStub(doorbellFd: number): OwnedFd {
 
 /** The stub as it was assembled when ts-runc was built. */
 function stubFile(): StubImage {
-  return { ...generated, bytes: Buffer.from(generated.base64, "base64") };
+  return { ...generated, bytes: new Uint8Array(generated.file) };
 }
 
 function moveUp(fd: number, doing: string): number {

@@ -36,13 +36,13 @@ export type Step = {
   /** What the step is for, as a phrase for faults and readers: `opening the rootfs`. */
   readonly doing: string;
   /** Names the result (and the output, if the call has one) for later steps and for the runtime. */
-  readonly slot?: string;
-  readonly recovery?: Recovery;
+  readonly slot?: string | undefined;
+  readonly recovery?: Recovery | undefined;
   /** Run only when the call succeeded. */
-  readonly onSuccess?: readonly Step[];
+  readonly onSuccess?: readonly Step[] | undefined;
   /** Where a result of 0 goes; `skip` is for the child of a clone, which is not to run `onSuccess`. */
-  readonly onZero?: "onSuccess" | "skip";
-  readonly verify?: Verification;
+  readonly onZero?: "onSuccess" | "skip" | undefined;
+  readonly verify?: Verification | undefined;
 };
 
 /** Makes a step; `options` are its slot, recovery, `onSuccess` and verification. */
@@ -51,7 +51,8 @@ export function step(
   call: Syscall,
   options: Omit<Step, "doing" | "call"> = {},
 ): Step {
-  return { doing, call, ...options };
+  const { slot, recovery, onSuccess, onZero, verify } = options;
+  return { doing, call, slot, recovery, onSuccess, onZero, verify };
 }
 
 /** The recovery that goes on as if nothing had happened. */

@@ -27,6 +27,7 @@ import {
   type Syscall,
   struct,
   text,
+  textBytes,
 } from "./value.ts";
 
 /** The directory of an *at call; printed by name where it is the current one. */
@@ -58,22 +59,33 @@ export function openat(
   );
 }
 
-export function openat2(
-  directory: Fd,
-  path: string,
-  how: { readonly flags: number; readonly resolve: number; readonly mode?: number },
-): Syscall {
+export function openat2(directory: Fd, path: string, how: How): Syscall {
   return call(
     "openat2",
     directoryOperand(directory),
     text(path),
-    struct(openHow, {
-      flags: flags(openFlags, how.flags),
-      mode: octal(how.mode ?? 0),
-      resolve: flags(resolveFlags, how.resolve),
-    }),
+    howOperand(how),
     number(openHow.sizeBytes),
   );
+}
+
+type How = { readonly flags: number; readonly resolve: number; readonly mode?: number };
+
+/** The few combinations that are used hundreds of times are made, and encoded, once. */
+const hows = new Map<number, Operand>();
+
+function howOperand(how: How): Operand {
+  // Every resolve flag is below 64, and flags below 2^25.
+  const key = how.mode === undefined ? how.flags * 64 + how.resolve : -1;
+  const known = hows.get(key);
+  if (known !== undefined) return known;
+  const operand = struct(openHow, {
+    flags: flags(openFlags, how.flags),
+    mode: octal(how.mode ?? 0),
+    resolve: flags(resolveFlags, how.resolve),
+  });
+  if (key !== -1) hows.set(key, operand);
+  return operand;
 }
 
 export function close(fd: Fd): Syscall {
@@ -102,7 +114,7 @@ export function write(fd: Fd, data: Uint8Array): Syscall {
 
 /** write(2) of a text; its length is counted in UTF-8 bytes. */
 export function writeText(fd: Fd, content: string): Syscall {
-  return call("write", fdOperand(fd), text(content), number(Buffer.byteLength(content)));
+  return call("write", fdOperand(fd), text(content), textBytes(content));
 }
 
 export function mkdirat(directory: Fd, path: string, mode: number): Syscall {

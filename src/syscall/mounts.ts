@@ -80,15 +80,18 @@ export function moveMount(mount: Fd, target: Fd): Syscall {
   return call(
     "move_mount",
     fdOperand(mount),
-    text(""),
+    emptyPath,
     fdOperand(target),
-    text(""),
-    flags(
-      moveMountFlags,
-      moveMountFlags.MOVE_MOUNT_F_EMPTY_PATH | moveMountFlags.MOVE_MOUNT_T_EMPTY_PATH,
-    ),
+    emptyPath,
+    betweenDescriptors,
   );
 }
+
+const emptyPath = text("");
+const betweenDescriptors = flags(
+  moveMountFlags,
+  moveMountFlags.MOVE_MOUNT_F_EMPTY_PATH | moveMountFlags.MOVE_MOUNT_T_EMPTY_PATH,
+);
 
 export function mountSetattr(
   directory: Fd,

@@ -19,6 +19,7 @@ import {
   type Syscall,
   struct,
   text,
+  textBytes,
 } from "./value.ts";
 
 export function unshare(namespaces: number): Syscall {
@@ -119,11 +120,11 @@ export function setsid(): Syscall {
 }
 
 export function sethostname(name: string): Syscall {
-  return call("sethostname", text(name), number(Buffer.byteLength(name)));
+  return call("sethostname", text(name), textBytes(name));
 }
 
 export function setdomainname(name: string): Syscall {
-  return call("setdomainname", text(name), number(Buffer.byteLength(name)));
+  return call("setdomainname", text(name), textBytes(name));
 }
 
 export function rtSigaction(

@@ -84,3 +84,10 @@ export function struct(
 export function call(name: SyscallName, ...operands: readonly Operand[]): Syscall {
   return { name, operands };
 }
+
+const encoder = new TextEncoder();
+
+/** The length of a text in bytes of UTF-8, for the operand that follows it. */
+export function textBytes(value: string): Operand & { kind: "number" } {
+  return number(encoder.encode(value).byteLength);
+}
