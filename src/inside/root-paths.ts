@@ -48,7 +48,7 @@ export function openTarget(
 ): Step {
   const { kind, resolve = inRoot } = options;
   const place = { path, prefix: options.slot, resolve };
-  return openInRoot(doing, path, {
+  return openInRoot(doing, `/${componentsOf(path).join("/")}`, {
     slot: options.slot,
     resolve,
     recovery: {
@@ -143,8 +143,14 @@ function makeDirectoriesInRoot(doing: string, names: readonly string[], place: P
   ];
 }
 
+/** The names of a path; `..` is taken out by the text alone, as runc does, and never leads above the root. */
 function componentsOf(path: string): string[] {
-  return path.split("/").filter((name) => name !== "" && name !== ".");
+  const names: string[] = [];
+  for (const name of path.split("/")) {
+    if (name === "..") names.pop();
+    else if (name !== "" && name !== ".") names.push(name);
+  }
+  return names;
 }
 
 /**
