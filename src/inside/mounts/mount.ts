@@ -1,9 +1,9 @@
 // One entry of config.json's mounts as steps: which of the ways of mounting it takes, and what happens to it afterwards.
 
-import { atFlags } from "../../abi/file.ts";
+import { atFlags, fileSystemMagic } from "../../abi/file.ts";
 import { type Step, step } from "../../program/step.ts";
 import type { Mount } from "../../spec/types.ts";
-import { close } from "../../syscall/files.ts";
+import { close, fstatfs } from "../../syscall/files.ts";
 import { mountSetattr } from "../../syscall/mounts.ts";
 import { slot } from "../../syscall/value.ts";
 import { inRootWithoutLinks, openInRoot } from "../root-paths.ts";
@@ -37,6 +37,7 @@ export function planMount({ mount, index }: MountEntry, facts: MountFacts): Step
     const source = absoluteSource(mount.source ?? "", facts.bundle);
     return [
       ...bindSteps({ doing, name, source, options }),
+      ...(/^\/+proc\/*$/.test(mount.destination) ? refuseFalseProc(doing, name) : []),
       ...attach({
         doing,
         name,
@@ -56,6 +57,16 @@ export function planMount({ mount, index }: MountEntry, facts: MountFacts): Step
       kind: "directory",
       propagations: options.propagations,
       ...(noLinks ? { resolve: inRootWithoutLinks } : {}),
+    }),
+  ];
+}
+
+/** What stands at /proc must be one: programs, and runtimes that enter the container, trust it (CVE-2019-16884). */
+function refuseFalseProc(doing: string, name: string): Step[] {
+  return [
+    step(doing, fstatfs(slot(name)), {
+      slot: `${name}.filesystem`,
+      verify: { kind: "file-system", magic: fileSystemMagic.PROC_SUPER_MAGIC },
     }),
   ];
 }
