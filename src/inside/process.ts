@@ -11,7 +11,6 @@ import {
   faccessat2,
   fchownat,
   getcwd,
-  openat,
   openat2,
   read,
   statx,
@@ -73,11 +72,19 @@ export function ownStandardStreams(user: { readonly uid: number; readonly gid: n
 export function reopenNullStreams(streams: readonly number[]): Step[] {
   if (streams.length === 0) return [];
   const doing = "reopening /dev/null for the standard streams";
+  const { O_CLOEXEC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = openFlags;
+  const how = { flags: O_RDWR | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC, resolve: inRoot };
   return [
-    step(doing, openat(AT_FDCWD, "/dev/null", { flags: openFlags.O_RDWR | openFlags.O_CLOEXEC }), {
+    step(doing, openat2(slot(rootSlot), "/dev/null", how), {
       slot: "stream",
       recovery: ignore("ENOENT"),
       onSuccess: [
+        // A /dev of the image's, or a volume, can hold anything; init is still root, the program need not be
+        // (CVE-2026-88265).
+        step(doing, statx(slot("stream"), "", atFlags.AT_EMPTY_PATH), {
+          slot: "stream.stat",
+          verify: { kind: "character-device", major: 1, minor: 3 },
+        }),
         ...streams.map((fd) => step(doing, dup3(slot("stream"), fd))),
         step(doing, close(slot("stream"))),
       ],
