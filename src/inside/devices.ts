@@ -6,7 +6,6 @@ import { ignore, type Step, step } from "../program/step.ts";
 import type { Device } from "../spec/types.ts";
 import {
   close,
-  fchmodat,
   fchownat,
   mknodat,
   openat,
@@ -16,7 +15,7 @@ import {
   unlinkat,
 } from "../syscall/files.ts";
 import { moveMount, openTree } from "../syscall/mounts.ts";
-import { slot } from "../syscall/value.ts";
+import { call, fdOperand, flags, octal, type Syscall, slot, text } from "../syscall/value.ts";
 import { inRootWithoutLinks, openInRoot, openTarget } from "./root-paths.ts";
 
 const { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } = atFlags;
@@ -118,8 +117,12 @@ function makeDevice(device: Device, { name, directory, slotName }: Place): Step[
               ? { verify: { kind: "character-device", ...node.device } }
               : {}),
           }),
+          // Through the descriptor: by its name it could be a link, which fchmodat follows, out of the root at that, as
+          // these steps run before anyone looks at what statx said. Kernels before 6.6 leave the mode as it is.
+          step(doing, changeMode(found, mode), {
+            recovery: ignore("ENOSYS", "EOPNOTSUPP", "EROFS"),
+          }),
           step(doing, close(slot(found))),
-          step(doing, fchmodat(slot(directory), name, mode)),
         ],
         next: "skip",
       },
@@ -128,6 +131,17 @@ function makeDevice(device: Device, { name, directory, slotName }: Place): Step[
       ? []
       : [step(doing, fchownat(slot(directory), name, { uid, gid, flags: AT_SYMLINK_NOFOLLOW }))]),
   ];
+}
+
+/** fchmodat2(2) on an O_PATH descriptor. */
+function changeMode(fd: string, mode: number): Syscall {
+  return call(
+    "fchmodat2",
+    fdOperand(slot(fd)),
+    text(""),
+    octal(mode),
+    flags(atFlags, AT_EMPTY_PATH),
+  );
 }
 
 /** The host's node, found by its path and verified by its number, bound over an empty file. */
