@@ -1,12 +1,15 @@
 // Takes an init program through the stub: batch by batch, with the runtime's own part between and beside them.
 
 import { signals, waitOptions, waitTypes } from "../abi/process.ts";
+import { pollEvents } from "../abi/socket.ts";
+import { readField, siginfo } from "../abi/struct.ts";
 import { present } from "../base/assert.ts";
 import { during } from "../base/fault.ts";
-import { execute } from "../ffi/execute.ts";
+import { execute, executeForOutput } from "../ffi/execute.ts";
 import { type HostAction, initPidSlot, type Part } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
 import { kill, waitid } from "../syscall/processes.ts";
+import { ppoll } from "../syscall/sockets.ts";
 import { type Answer, readAnswer } from "./answer.ts";
 import { type EncodedBatch, encodeBatch, encodeRest } from "./batch.ts";
 import { raiseDied, receiveAnswer, sendBatch } from "./doorbell.ts";
@@ -50,7 +53,7 @@ export function drive(
       next = parts.next();
       continue;
     }
-    const batch = prepared ?? encodeBatch(part.steps, init.results);
+    const batch = prepared ?? encodeBatch(part.steps, init.results, part);
     sendBatch(init.doorbell, batch);
     for (const action of part.meanwhile) actions[action](init.pid);
     next = parts.next();
@@ -65,7 +68,7 @@ const initError = "error during container init";
 
 function prepare(next: IteratorResult<Part, unknown>): EncodedBatch | undefined {
   if (next.done === true || next.value.kind === "host" || !next.value.independent) return undefined;
-  return encodeBatch(next.value.steps, new Map());
+  return encodeBatch(next.value.steps, new Map(), next.value);
 }
 
 function receiveBatch(init: LiveInit, part: Part & { kind: "batch" }, batch: EncodedBatch): Answer {
@@ -112,6 +115,7 @@ function receiveFork(init: LiveInit, batch: EncodedBatch, doing: string): Answer
   const stubPid = init.pid;
   let rest: Answer | undefined;
   for (let pid = 0; pid === 0 || rest === undefined; ) {
+    if (rest !== undefined) awaitTeller(init.doorbell, { pid: stubPid, doing });
     const answer = readAnswer(batch, receiveAnswer(init.doorbell, batch) ?? raiseDied(doing));
     const result = present(answer.results.get(initPidSlot), "the fork's result");
     if (result === 0) {
@@ -124,6 +128,32 @@ function receiveFork(init: LiveInit, batch: EncodedBatch, doing: string): Answer
   // It has nothing left to do but to exit.
   execute(waitid(waitTypes.P_PID, stubPid, waitOptions.WEXITED | waitOptions.__WALL));
   return rest;
+}
+
+/** How often to look whether the half that has to tell the pid is still there. */
+const lookEveryMs = 50;
+
+/**
+ * Waits until there is an answer to read. When the half that leaves is killed before it has told the pid, no end of file
+ * says so: its child holds the other end.
+ */
+function awaitTeller(
+  doorbell: number,
+  teller: { readonly pid: number; readonly doing: string },
+): void {
+  const answered = (timeoutMs: number): boolean =>
+    execute(ppoll(doorbell, pollEvents.POLLIN, timeoutMs)) !== 0;
+  while (!answered(lookEveryMs)) {
+    // It may have told and ended since the last look.
+    if (hasEnded(teller.pid) && !answered(0)) raiseDied(teller.doing);
+  }
+}
+
+function hasEnded(pid: number): boolean {
+  const { WEXITED, WNOHANG, WNOWAIT, __WALL } = waitOptions;
+  const call = waitid(waitTypes.P_PID, pid, WEXITED | WNOHANG | WNOWAIT | __WALL);
+  const { result, output } = executeForOutput(call);
+  return result < 0 || readField(siginfo, output, "si_pid") !== 0;
 }
 
 /** Ends init, whatever it is doing, and waits for it. For a create that has failed. */
