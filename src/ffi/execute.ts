@@ -80,6 +80,9 @@ export function raiseErrno(call: Syscall, doing: string, result: number): never 
   });
 }
 
+/** The words of the call under way; calls do not nest. */
+const words: (number | bigint)[] = [0, 0, 0, 0, 0, 0];
+
 function executeIn(call: Syscall): {
   readonly result: number;
   readonly used: Arena;
@@ -90,36 +93,28 @@ function executeIn(call: Syscall): {
   let neededBytes = 0;
   for (const operand of call.operands) {
     if (operand.kind === "output") outputBytes += operand.sizeBytes;
-    else neededBytes += measureOperand(operand);
+    else if (operand.kind !== "number" && operand.kind !== "flags") {
+      neededBytes += measureOperand(operand);
+    }
   }
   const outputOffset = (neededBytes + 7) & ~7;
-  const used =
-    outputOffset + outputBytes <= arena.bytes.byteLength
-      ? arena
-      : pin(outputOffset + outputBytes + 16);
+  const outputEnd = outputOffset + outputBytes;
+  const used = outputEnd <= arena.bytes.byteLength ? arena : pin(outputEnd + 16);
   used.usedBytes = 0;
   // As in a batch: behind what the kernel writes there is nothing, and not what an earlier call has left.
-  const outputEnd = outputOffset + outputBytes;
   if (outputBytes > 0 && used === arena) used.bytes.fill(0, outputOffset, outputEnd);
-  const words = call.operands.map((operand) => {
-    assert(
-      operand.kind !== "result" && operand.kind !== "answer",
-      `${call.name} in the runtime refers to a batch`,
-    );
-    return encodeOperand(used, operand, used.address + outputOffset);
-  });
-  assert(used.usedBytes <= outputOffset, `${call.name} needs more memory than was measured`);
-  const result = Number(
-    libc.syscall(
-      syscallNumbers[call.name][architecture],
-      words[0] ?? 0,
-      words[1] ?? 0,
-      words[2] ?? 0,
-      words[3] ?? 0,
-      words[4] ?? 0,
-      words[5] ?? 0,
-    ),
-  );
+  words.fill(0);
+  let index = 0;
+  for (const operand of call.operands) {
+    const isPlain = operand.kind !== "result" && operand.kind !== "answer";
+    assert(isPlain, "a call in the runtime refers to a batch");
+    words[index] = encodeOperand(used, operand, used.address + outputOffset);
+    index += 1;
+  }
+  assert(used.usedBytes <= outputOffset, "a call needs more memory than was measured");
+  const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0, sixth = 0] = words;
+  const number = syscallNumbers[call.name][architecture];
+  const result = Number(libc.syscall(number, first, second, third, fourth, fifth, sixth));
   const settled = result === -1 ? -read.i32(mainThreadErrno, 0) : result;
   return { result: settled, used, outputOffset, outputBytes };
 }

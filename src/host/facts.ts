@@ -1,6 +1,8 @@
 // Gathers what planning a container needs to know about the host and the caller; each fact is read once.
 
+import { capabilityMax } from "../abi/capability.ts";
 import { AT_FDCWD, atFlags, FD_CLOEXEC, fcntlCommands, fileTypes } from "../abi/file.ts";
+import { prctlOptions } from "../abi/process.ts";
 import { readField, readWideField, rlimit64, statxBuffer } from "../abi/struct.ts";
 import { raise } from "../base/fault.ts";
 import { execute, executeForOutput, mustForOutput } from "../ffi/execute.ts";
@@ -11,7 +13,7 @@ import type { CgroupPlan } from "../plan/cgroup.ts";
 import type { CgroupHost } from "../plan/cgroup-host.ts";
 import type { Linux, Spec } from "../spec/types.ts";
 import { fcntl, statx } from "../syscall/files.ts";
-import { getppid, prlimitRead } from "../syscall/processes.ts";
+import { getppid, prctl, prlimitRead } from "../syscall/processes.ts";
 import { readTextIfPresent } from "./files.ts";
 import { readLink } from "./processes.ts";
 
@@ -117,6 +119,14 @@ export function readCallerOpenFiles(): { readonly soft: bigint; readonly hard: b
     soft: readWideField(rlimit64, output, "rlim_cur"),
     hard: readWideField(rlimit64, output, "rlim_max"),
   };
+}
+
+/** Number of the last capability that the kernel has: asked for from the last one on that we have a name for. */
+export function readLastCapability(): number {
+  let last = capabilityMax;
+  while (execute(prctl(prctlOptions.PR_CAPBSET_READ, last + 1)) >= 0) last += 1;
+  while (last > 0 && execute(prctl(prctlOptions.PR_CAPBSET_READ, last)) < 0) last -= 1;
+  return last;
 }
 
 /** Whether we are in a user namespace that maps only a part of the ids: then device nodes cannot be made. */

@@ -27,11 +27,12 @@ export type Answer = {
 export function readAnswer(batch: EncodedBatch, bytes: Uint8Array): Answer {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const stopped = view.getUint32(header.stopped, true);
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
   const results = new Map<string, number>();
   const outputs = new Map<string, Uint8Array>();
   let interrupted: Answer["interrupted"];
   batch.lines.forEach(({ step, outputOffset }, index) => {
-    const result = Number(view.getBigInt64(header.sizeBytes + resultBytes * index, true));
+    const result = readResult(words, index);
     if (result === notExecuted) return;
     if (index === stopped && isRare(step, result)) {
       interrupted = { at: index, recovery: present(step.recovery, "the recovery") };
@@ -46,6 +47,15 @@ export function readAnswer(batch: EncodedBatch, bytes: Uint8Array): Answer {
     if (step.verify !== undefined) verify(step, step.verify, { result, output });
   });
   return { results, outputs, ...(interrupted === undefined ? {} : { interrupted }) };
+}
+
+/** A signed 64-bit result; descriptors, pids and errors fit its low half. */
+function readResult(words: Int32Array, index: number): number {
+  const at = (header.sizeBytes + resultBytes * index) >> 2;
+  const low = words[at] ?? 0;
+  const high = words[at + 1] ?? 0;
+  if ((high === 0 && low >= 0) || (high === -1 && low < 0)) return low;
+  return high * 0x1_0000_0000 + (low >>> 0);
 }
 
 function isRare(step: Step, result: number): boolean {

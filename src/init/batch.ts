@@ -5,6 +5,7 @@ import { errnos } from "../abi/errno.ts";
 import { syscallNumbers } from "../abi/syscall-numbers.ts";
 import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
+import { isClose } from "../program/program.ts";
 import type { Recovery, Step } from "../program/step.ts";
 import { type Arena, encodeOperand, growingArena, writeWord } from "../syscall/encode.ts";
 import { close } from "../syscall/files.ts";
@@ -54,8 +55,9 @@ export type EncodedBatch = {
 export function encodeBatch(
   steps: readonly Step[],
   known: ReadonlyMap<string, number>,
+  options: { readonly keepsDescriptors: boolean } = { keepsDescriptors: false },
 ): EncodedBatch {
-  const { lines, local } = flatten(steps);
+  const { lines, local } = flatten(steps, options.keepsDescriptors);
   return encodeLines(lines, local, known);
 }
 
@@ -134,12 +136,16 @@ function encodeLines(
   return { bytes: arena.bytes.subarray(0, totalBytes), lines, local, answerBytes };
 }
 
-type Flattened = { readonly lines: Line[]; readonly local: Map<string, number> };
+type Flattened = {
+  readonly lines: Line[];
+  readonly local: Map<string, number>;
+  readonly keepsDescriptors: boolean;
+};
 type Waiting = { readonly recovery: Recovery; readonly from: number; readonly after: number };
 
 /** Lays the tree of steps out in a line: recoveries behind the end, each with a jump back. */
-function flatten(steps: readonly Step[]): Flattened {
-  const flattened: Flattened = { lines: [], local: new Map() };
+function flatten(steps: readonly Step[], keepsDescriptors: boolean): Flattened {
+  const flattened: Flattened = { lines: [], local: new Map(), keepsDescriptors };
   const { lines } = flattened;
   const waiting: Waiting[] = [];
   emit(steps, flattened, waiting);
@@ -157,6 +163,7 @@ function flatten(steps: readonly Step[]): Flattened {
 function emit(steps: readonly Step[], flattened: Flattened, waiting: Waiting[]): void {
   const { lines, local } = flattened;
   for (const step of steps) {
+    if (flattened.keepsDescriptors && isClose(step)) continue;
     const { recovery } = step;
     const from = lines.length;
     const line: Line = {

@@ -1,16 +1,13 @@
 // Becoming the container's user: ids, groups, capabilities, no_new_privs, in the one order that the kernel allows.
 
-import { capabilities, capabilityMax, isCapabilityName } from "../abi/capability.ts";
+import { capabilities, isCapabilityName } from "../abi/capability.ts";
 import { PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, prctlOptions } from "../abi/process.ts";
-import { ignore, ignoreAny, type Step, step } from "../program/step.ts";
+import { ignoreAny, type Step, step } from "../program/step.ts";
 import type { Capabilities, Process, User } from "../spec/types.ts";
 import { capset, setgroups, setresgid, setresuid } from "../syscall/credentials.ts";
 import { prctl } from "../syscall/processes.ts";
 
 const { PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } = prctlOptions;
-
-/** No kernel has more capabilities than fit the sets. */
-const capabilityLimit = 64;
 
 /**
  * Steps that take the user's ids and exactly the capability sets asked for. Run by init, last but for execve: behind
@@ -21,11 +18,12 @@ const capabilityLimit = 64;
  *
  * Spec: config.md#posix-platform-user, config.md#linux-process (capabilities, noNewPrivileges).
  *
+ * @param options.lastCapability number of the last capability that the kernel has
  * @param options.setgroups whether the groups may be set: not where the user namespace denies it
  */
 export function planCredentials(
   process: Process,
-  options: { readonly setgroups: boolean },
+  options: { readonly setgroups: boolean; readonly lastCapability: number },
 ): Step[] {
   const user = process.user ?? {};
   const sets = process.capabilities ?? {};
@@ -33,7 +31,7 @@ export function planCredentials(
     ...(process.noNewPrivileges === true
       ? [step("setting no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1))]
       : []),
-    ...dropBounding(sets),
+    ...dropBounding(sets, options.lastCapability),
     step("keeping capabilities over the change of user", prctl(PR_SET_KEEPCAPS, 1)),
     ...ids(user, options.setgroups),
     step("keeping capabilities over the change of user", prctl(PR_SET_KEEPCAPS, 0)),
@@ -61,18 +59,15 @@ function ids(user: User, groups: boolean): Step[] {
   ];
 }
 
-function dropBounding(sets: Capabilities): Step[] {
-  const kept = capabilityMask(sets.bounding);
+function dropBounding(sets: Capabilities, last: number): Step[] {
+  const kept = new Set(capabilityNumbers(sets.bounding));
   const doing = "dropping capabilities from the bounding set";
-  return Array.from({ length: capabilityLimit }, (_, number) => number)
-    .filter((number) => ((kept >> BigInt(number)) & 1n) === 0n)
-    .map((number) => {
-      const drop = prctl(PR_CAPBSET_DROP, number);
-      // Newer kernels may have capabilities that we have no name for; older ones end before the limit.
-      return number > capabilityMax
-        ? step(doing, drop, { recovery: ignore("EINVAL") })
-        : step(doing, drop);
-    });
+  const steps: Step[] = [];
+  // Up to the kernel's last one, which may be newer than our names.
+  for (let number = 0; number <= last; number += 1) {
+    if (!kept.has(number)) steps.push(step(doing, prctl(PR_CAPBSET_DROP, number)));
+  }
+  return steps;
 }
 
 function ambient(sets: Capabilities): Step[] {
@@ -88,7 +83,9 @@ function ambient(sets: Capabilities): Step[] {
 
 /** The set as a mask; names that this version does not know have been warned of (config.md#linux-process). */
 export function capabilityMask(names: readonly string[] | undefined): bigint {
-  return capabilityNumbers(names).reduce((mask, number) => mask | (1n << BigInt(number)), 0n);
+  let mask = 0n;
+  for (const number of capabilityNumbers(names)) mask |= 1n << BigInt(number);
+  return mask;
 }
 
 function capabilityNumbers(names: readonly string[] | undefined): readonly number[] {

@@ -204,17 +204,26 @@ function* buildRoot(
         ]
       : chrootToRoot(facts.root)),
   ];
+  const keepsDescriptors = countPlaces(spec) < placesMany;
   // Behind the fork, which a limit of one process would forbid.
   const meanwhile = ["apply-limits"] as const;
   if (!hasUserNamespace(namespaces)) {
     const steps = [...setUp, ...becomeUser(spec, namespaces, facts)];
-    yield batch("root and user", steps, { meanwhile, independent: true });
+    yield batch("root and user", steps, { meanwhile, independent: true, keepsDescriptors });
     return;
   }
-  yield batch("root", setUp, { meanwhile, independent: true });
+  yield batch("root", setUp, { meanwhile, independent: true, keepsDescriptors });
   // In a user namespace init itself may not raise a limit.
   yield host("set-rlimits");
   yield batch("user", becomeUser(spec, namespaces, facts));
+}
+
+/** From so many mounts, masks and devices on, init could run out of descriptors. */
+const placesMany = 100;
+
+function countPlaces({ mounts = [], linux = {} }: ValidatedSpec): number {
+  const { devices = [], maskedPaths = [], readonlyPaths = [] } = linux;
+  return mounts.length + devices.length + maskedPaths.length + readonlyPaths.length;
 }
 
 function enterRoot(
@@ -278,7 +287,10 @@ function becomeUser(spec: ValidatedSpec, { made }: Namespaces, facts: HostFacts)
     ...planUmask(user.umask),
     // Before the user loses the right to raise them.
     ...limitsAtCreate(effectiveLimits(process.rlimits ?? [], facts.callerOpenFiles)),
-    ...planCredentials(process, { setgroups: !made.has("user") || mapsSeveralGids(linux) }),
+    ...planCredentials(process, {
+      lastCapability: facts.lastCapability,
+      setgroups: !made.has("user") || mapsSeveralGids(linux),
+    }),
     // setresuid has cleared it.
     ...dieWithRuntime(),
     ...checkWorkingDirectory(process.cwd),

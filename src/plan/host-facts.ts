@@ -20,6 +20,8 @@ export type HostFacts = {
   /** The limit of open files that the caller had; Bun has raised our soft one. */
   readonly callerOpenFiles: { readonly soft: bigint; readonly hard: bigint };
   readonly hostHasKcore: boolean;
+  /** Number of the last capability that the kernel has. */
+  readonly lastCapability: number;
   /** The runtime itself is in a user namespace that is not the host's: it cannot make device nodes. */
   readonly inUserNamespace: boolean;
   /** `--no-pivot`. */

@@ -13,7 +13,7 @@
 
 import { printSyscall } from "../syscall/print.ts";
 import type { Operand, Syscall } from "../syscall/value.ts";
-import type { InitProgram, Part } from "./program.ts";
+import { type InitProgram, isClose, type Part } from "./program.ts";
 import type { Recovery, Step, Verification } from "./step.ts";
 
 /** Prints the whole program. Deterministic: the same bundle on the same facts gives the same text. */
@@ -25,7 +25,21 @@ function printPart(part: Part): string {
   if (part.kind === "host") return `the runtime: ${part.action}\n`;
   const meanwhile =
     part.meanwhile.length === 0 ? "" : `, while the runtime does: ${part.meanwhile.join(", ")}`;
-  return `init: ${part.name}${meanwhile}\n\n${printSteps(part.steps)}`;
+  const steps = part.keepsDescriptors ? withoutCloses(part.steps) : part.steps;
+  return `init: ${part.name}${meanwhile}\n\n${printSteps(steps)}`;
+}
+
+function withoutCloses(steps: readonly Step[]): readonly Step[] {
+  return steps
+    .filter((step) => !isClose(step))
+    .map((step) => ({
+      ...step,
+      onSuccess: step.onSuccess && withoutCloses(step.onSuccess),
+      recovery: step.recovery && {
+        ...step.recovery,
+        steps: withoutCloses(step.recovery.steps),
+      },
+    }));
 }
 
 /** Prints steps of a batch, or of `start`, which has no other part. */

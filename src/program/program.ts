@@ -24,6 +24,8 @@ export type Part =
       readonly meanwhile: readonly HostAction[];
       /** Uses no result of an earlier batch: it can be prepared while that one is executed. */
       readonly independent: boolean;
+      /** Steps that close descriptors are left out: there are few, and one call closes all of them in the end. */
+      readonly keepsDescriptors: boolean;
     }
   | { readonly kind: "host"; readonly action: HostAction };
 
@@ -33,10 +35,19 @@ export type InitProgram = { readonly parts: readonly Part[] };
 export function batch(
   name: string,
   steps: readonly Step[],
-  options: { readonly meanwhile?: readonly HostAction[]; readonly independent?: boolean } = {},
+  options: {
+    readonly meanwhile?: readonly HostAction[];
+    readonly independent?: boolean;
+    readonly keepsDescriptors?: boolean;
+  } = {},
 ): Part {
-  const { meanwhile = [], independent = false } = options;
-  return { kind: "batch", name, steps, meanwhile, independent };
+  const { meanwhile = [], independent = false, keepsDescriptors = false } = options;
+  return { kind: "batch", name, steps, meanwhile, independent, keepsDescriptors };
+}
+
+/** Whether a batch that keeps its descriptors leaves the step out. */
+export function isClose(step: Step): boolean {
+  return step.call.name === "close";
 }
 
 /** Something that the runtime does before the program goes on. */
