@@ -199,6 +199,8 @@ export function park(facts: {
   const doing = "parking init";
   const { doorbell, listener } = facts;
   return [
+    // What setting up has opened, and the runtime could not have closed.
+    step(doing, closeRange(listener + 1, lastFd)),
     step(doing, rtSigaction(signals.SIGTERM, endingHandler(facts.exitAddress))),
     ...(facts.dumpable ? [step(doing, prctl(PR_SET_DUMPABLE, 1))] : []),
     ...leaveRuntime(),
