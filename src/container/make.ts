@@ -24,9 +24,8 @@ import { geteuid, prlimit } from "../syscall/processes.ts";
 import { findHome } from "./environment.ts";
 import { findProgram } from "./find-program.ts";
 import { makeListener } from "./listener.ts";
-import { namespacePaths } from "./namespace-paths.ts";
 import type { CreateOptions, Prepared } from "./prepare.ts";
-import { type ContainerRecord, newRecord, writeRecord } from "./record.ts";
+import { type ContainerRecord, namespacePaths, newRecord, writeRecord } from "./record.ts";
 import { claimDirectory, containerPaths, removeContainerDirectory } from "./store.ts";
 
 /** A container whose init waits for its last batch. */

@@ -85,6 +85,22 @@ export function readRecord(paths: ContainerPaths): ContainerRecord {
   });
 }
 
+/** Key in state.json, as runc writes it, and name below /proc/PID/ns. */
+const namespaceNames: readonly (readonly [key: string, name: string])[] = [
+  ["NEWNS", "mnt"],
+  ["NEWNET", "net"],
+  ["NEWUTS", "uts"],
+  ["NEWIPC", "ipc"],
+  ["NEWPID", "pid"],
+  ["NEWUSER", "user"],
+  ["NEWCGROUP", "cgroup"],
+];
+
+/** Where the namespaces of a process can be found: tools that enter containers read it from state.json. */
+export function namespacePaths(pid: number): Readonly<Record<string, string>> {
+  return Object.fromEntries(namespaceNames.map(([key, name]) => [key, `/proc/${pid}/ns/${name}`]));
+}
+
 function parse(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
