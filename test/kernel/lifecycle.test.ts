@@ -263,7 +263,7 @@ test("run returns 128 and the signal that ended the program", async () => {
 });
 
 test("run forwards the signals that it gets", async () => {
-  const names = ["USR1", "TERM", "INT", "HUP", "QUIT", "CONT", "WINCH"];
+  const names = ["USR1", "TERM", "INT", "HUP", "QUIT", "CONT", "WINCH"] as const;
   const traps = names.map((name) => `trap 'echo ${name} >> /tmp/got' ${name}`).join("; ");
   const script = `${traps}; trap 'exit 5' USR2; while :; do echo ready > /tmp/ready; sleep 0.02; done`;
   const bundle = room.makeBundle({ process: { args: ["sh", "-c", script] } });
@@ -281,8 +281,8 @@ test("run forwards the signals that it gets", async () => {
   await until(() => read("ready") !== "");
   const forwarded = names.filter((name) => name !== "WINCH");
   // A window's size is the terminal's affair and is not forwarded.
-  for (const name of ["WINCH", ...forwarded]) {
-    child.kill(`SIG${name}` as NodeJS.Signals);
+  for (const name of ["WINCH", ...forwarded] as const) {
+    child.kill(`SIG${name}`);
     if (name !== "WINCH") await until(() => read("got").includes(name));
   }
   child.kill("SIGUSR2");

@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { checkProgram } from "../../src/program/check.ts";
 import { batch, host, initPidSlot, type Part, parkingBatch } from "../../src/program/program.ts";
-import { ignore, ignoreAny, type Step, step } from "../../src/program/step.ts";
+import { ignore, type Step, step } from "../../src/program/step.ts";
 import { close, fstatfs, getcwd, mkdirat, openat, statx } from "../../src/syscall/files.ts";
 import { clone, getpid, setsid } from "../../src/syscall/processes.ts";
 import { call, fdOperand, number, slot } from "../../src/syscall/value.ts";

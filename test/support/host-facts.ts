@@ -13,6 +13,7 @@ export const someFacts: HostFacts = {
   nullStreams: [0],
   callerOpenFiles: { soft: 1024n, hard: 4096n },
   hostHasKcore: true,
+  lastCapability: 40,
   inUserNamespace: false,
   noPivot: false,
   keyring: "_ses.container",

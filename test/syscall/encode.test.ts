@@ -6,9 +6,10 @@ import { mountAttr, openHow, pollfd, type StructLayout, sockaddrUn } from "../..
 import {
   type Arena,
   encodeOperand,
-  makeArena,
+  growingArena,
   measureOperand,
   type PlainOperand,
+  pinnedArena,
   writeWord,
 } from "../../src/syscall/encode.ts";
 import { bytes, type FieldOperand, flags, number, struct, text } from "../../src/syscall/value.ts";
@@ -20,7 +21,7 @@ const outputAddress = 0x7777_0000;
 
 /** An arena whose bytes were used before. */
 function dirtyArena(sizeBytes: number): Arena {
-  const arena = makeArena(new ArrayBuffer(sizeBytes), { address, usedBytes: 0, shareTexts: false });
+  const arena = pinnedArena(new ArrayBuffer(sizeBytes), address);
   arena.bytes.fill(0xee);
   return arena;
 }
@@ -36,7 +37,7 @@ function encode(operand: PlainOperand): { word: number | bigint; memory: string 
 function wordBytes(value: number | bigint): string {
   const arena = dirtyArena(8);
   writeWord(arena, 0, value);
-  return arena.bytes.toString("hex");
+  return Buffer.from(arena.bytes).toString("hex");
 }
 
 test("writeWord() writes 64 bits, low byte first, of positive, negative and large numbers", () => {
@@ -222,32 +223,38 @@ test("encodeOperand() never needs more than was measured, and what it writes rea
     const random = seeded(seed);
     const operands = Array.from({ length: 1 + random.below(6) }, () => randomOperand(random, 2));
     const measured = operands.reduce((sum, operand) => sum + measureOperand(operand), 0);
-    const shareTexts = seed % 2 === 0;
-    const arena = makeArena(new ArrayBuffer(measured + 64), { address, usedBytes: 0, shareTexts });
-    arena.bytes.fill(0xee, shareTexts ? measured : 0);
+    const isPinned = seed % 2 === 0;
+    const arena = isPinned
+      ? dirtyArena(measured)
+      : growingArena({ address, usedBytes: 0, sizeBytes: 8 * random.below(8) });
     const words = operands.map((operand) => encodeOperand(arena, operand, outputAddress));
     assert.ok(arena.usedBytes <= measured, `seed ${seed}: ${arena.usedBytes} of ${measured}`);
-    const behind = arena.bytes.subarray(measured);
-    assert.ok(
-      behind.every((byte) => byte === 0xee),
-      `seed ${seed}: bytes behind the arena`,
-    );
     operands.forEach((operand, index) => {
-      compare(operand, BigInt.asUintN(64, BigInt(words[index] ?? 0)), arena.bytes);
+      compare(operand, BigInt.asUintN(64, BigInt(words[index] ?? 0)), Buffer.from(arena.bytes));
     });
   }
 });
 
-test("encodeOperand() writes a text once where the arena may share them", () => {
-  const fresh = { address, usedBytes: 0, shareTexts: true };
-  const arena = makeArena(new ArrayBuffer(64), fresh);
-  const words = ["dev", "proc", "dev"].map((item) => encodeOperand(arena, text(item), 0));
-  assert.equal(words, [address, address + 8, address]);
+test("encodeOperand() writes texts and structures once where memory is filled once", () => {
+  const arena = growingArena({ address, usedBytes: 0, sizeBytes: 64 });
+  const how = struct(openHow, { flags: number(1) });
+  const operands = [text("dev"), how, text("dev"), how, struct(openHow, { flags: number(1) })];
+  const words = operands.map((operand) => encodeOperand(arena, operand, 0));
+  assert.equal(words, [address, address + 8, address, address + 8, address + 32]);
   const dirty = dirtyArena(64);
   assert.equal(
     ["dev", "dev"].map((item) => encodeOperand(dirty, text(item), 0)),
     [address, address + 8],
   );
+});
+
+test("encodeOperand() lets an arena grow that is filled once, and no other", () => {
+  const arena = growingArena({ address, usedBytes: 8, sizeBytes: 16 });
+  const words = ["a", "b".repeat(1000), "c"].map((item) => encodeOperand(arena, text(item), 0));
+  assert.equal(words, [address + 8, address + 16, address + 16 + 1008]);
+  assert.is(Buffer.from(arena.bytes).toString("latin1", 16, 1016), "b".repeat(1000));
+  const pinned = pinnedArena(new ArrayBuffer(16), address);
+  assert.throws(() => encodeOperand(pinned, text("b".repeat(20)), 0), /more memory than was/);
 });
 
 test("measureOperand() counts nothing for what lies elsewhere", () => {
