@@ -131,9 +131,9 @@ test("execute() passes long vectors of texts", () => {
 });
 
 test("execute() refuses results of a batch: there is no batch here", () => {
-  assert.throws(() => execute(close(slot("a"))), /close in the runtime refers to a batch/);
+  assert.throws(() => execute(close(slot("a"))), /in the runtime refers to a batch/);
   const answer = call("write", number(1), { kind: "answer", part: "address" });
-  assert.throws(() => execute(answer), /write in the runtime refers to a batch/);
+  assert.throws(() => execute(answer), /in the runtime refers to a batch/);
 });
 
 test("must() gives the result, or a fault that says what, which call, where and why", () => {
