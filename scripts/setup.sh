@@ -26,6 +26,7 @@ test_packages=(
   "gcc /usr/bin/gcc"
   "libc6-dev /usr/include/$(uname -m)-linux-gnu/bits/types.h"
   "linux-libc-dev /usr/include/linux/mount.h"
+  "linux-libc-dev-arm64-cross /usr/aarch64-linux-gnu/include/linux/bpf.h"
   "binutils /usr/bin/objdump"
   "binutils-aarch64-linux-gnu /usr/bin/aarch64-linux-gnu-objdump"
   "qemu-user-static /usr/bin/qemu-aarch64-static"

@@ -120,13 +120,17 @@ function isLayout(value: unknown): value is StructLayout {
 }
 
 /** Compiles and runs a program that prints `name value` lines. */
-function runC(headers: readonly string[], lines: readonly string[]): ReadonlyMap<string, number> {
+function runC(
+  headers: readonly string[],
+  lines: readonly string[],
+  flags: readonly string[] = [],
+): ReadonlyMap<string, number> {
   const directory = mkdtempSync(join(tmpdir(), "abi-"));
   const source = join(directory, "abi.c");
   const includes = headers.map((header) => `#include <${header}>`);
   const code = ["#define _GNU_SOURCE", ...includes, "int printf(const char *, ...);"];
   writeFileSync(source, `${[...code, "int main(void) {", ...lines, "return 0; }"].join("\n")}\n`);
-  run(["gcc", "-w", "-o", join(directory, "abi"), source]);
+  run(["gcc", "-w", ...flags, "-o", join(directory, "abi"), source]);
   return parseLines(run([join(directory, "abi")]));
 }
 
@@ -224,6 +228,53 @@ function printLayout([key, layout]: readonly [string, StructLayout]): string[] {
   ];
 }
 
+/** Headers of the other machine: what they say, the compiler of x86-64 can compute as well. */
+const arm64Headers = "/usr/aarch64-linux-gnu/include";
+const hasArm64 = hasCompiler && architecture === "x86_64" && existsSync(arm64Headers);
+if (!hasArm64) console.log("skip: constants of arm64: no x86-64 with linux-libc-dev-arm64-cross");
+
+(hasArm64 ? test : test.skip)("constants and structures hold on arm64", () => {
+  const flags = ["-nostdinc", `-I${arm64Headers}`];
+  const kernel = constants.filter(
+    ({ name, table }) => unnamed[name] === undefined && !libcTables.includes(table),
+  );
+  const found = runC(kernelHeaders, kernel.map(printConstant), flags);
+  // The tables are made when they are loaded, for the machine that loads them.
+  const script = `
+    Object.defineProperty(process, "arch", { value: "arm64" });
+    for (const name of ["bpf", "capability", "errno", "file", "mount", "process", "socket"]) {
+      const module = await import("${join(import.meta.dir, "../../src/abi")}/" + name + ".ts");
+      for (const [table, value] of Object.entries(module)) {
+        if (typeof value === "number") console.log(table + "." + table, value);
+        if (typeof value !== "object" || value === null) continue;
+        for (const [key, item] of Object.entries(value)) console.log(table + "." + key, item);
+      }
+    }`;
+  const ours = parseLines(run([process.execPath, "-e", script]));
+  assert.is.not(ours.get("openFlags.O_DIRECTORY"), file.openFlags.O_DIRECTORY, "another machine");
+  for (const { name, table } of kernel) {
+    if (!found.has(name) && maybeMissing[name] !== undefined) continue;
+    assert.is(ours.get(`${table}.${name}`), found.get(name), `${table}: ${name}`);
+  }
+  const layouts = struct.structLayouts.filter(({ name }) => !/ifreq|siginfo/.test(name));
+  const sizes = runC(
+    [...new Set([...kernelHeaders, ...layouts.map(({ header }) => header)])].filter(Boolean),
+    layouts.flatMap((layout) => printLayout([keyOf(layout), layout])),
+    flags,
+  );
+  for (const layout of layouts) {
+    assert.is(layout.sizeBytes, sizes.get(keyOf(layout)), layout.name);
+    for (const [field, { offset }] of Object.entries(layout.fields)) {
+      assert.is(offset, sizes.get(`${keyOf(layout)}.${field}`), `${layout.name}.${field}`);
+    }
+  }
+});
+
+function keyOf(layout: StructLayout): string {
+  const entry = Object.entries(struct).find(([, value]) => value === layout);
+  return present(entry, layout.name)[0];
+}
+
 /** What must be said before a header gives the numbers of the architecture. */
 const numberHeaders: Readonly<Record<Architecture, readonly string[]>> = {
   x86_64: ["#include <asm/unistd_64.h>"],
@@ -254,7 +305,7 @@ for (const of of ["x86_64", "aarch64"] as const) {
   });
 }
 
-test("this machine's table is the one in use", () => {
+check("this machine's table is the one in use", () => {
   assert.is(architecture, run(["uname", "-m"]).trim());
 });
 
