@@ -77,6 +77,8 @@ function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
     nullStreams: [0],
     callerOpenFiles: { soft: 1024n, hard: 4096n },
     hostHasKcore: true,
+    lastCapability: 40,
+    lastCapability: 40,
     inUserNamespace: false,
     noPivot: false,
     keyring: "_ses.my-container",
