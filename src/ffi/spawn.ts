@@ -2,6 +2,7 @@
 
 import { ptr } from "bun:ffi";
 import { errnoName } from "../abi/errno.ts";
+import { assert } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import { spawnLibc } from "./libc.ts";
 
@@ -60,6 +61,8 @@ export function spawn(request: SpawnRequest): number {
     ptr(env.vector),
   );
   c.posix_spawn_file_actions_destroy(ptr(actions));
+  // Named behind the call, so that the strings which the vectors point to are referenced until then.
+  assert(argv.strings.length + env.strings.length >= 0, "the strings have gone");
   if (error !== 0) {
     raise({
       kind: "syscall",
