@@ -34,6 +34,7 @@ export function makeMask(on: string): Step[] {
   const context = slot("mask.context");
   return [
     step(doing, fsopen("tmpfs"), { slot: context.of }),
+    step(doing, fsconfigString(context, "source", "tmpfs")),
     step(doing, fsconfigFlag(context, "ro")),
     // The smallest that there is: one inode, one block.
     step(doing, fsconfigString(context, "nr_inodes", "1")),

@@ -1,15 +1,16 @@
 // Finding and making paths in the rootfs, run by init: from the root's descriptor, one openat2 or one component at a time.
 
 import { fileTypes, openFlags, resolveFlags } from "../abi/file.ts";
-import { ignoreAny, type Recovery, type Step, step } from "../program/step.ts";
+import { type Recovery, rarely, type Step, step } from "../program/step.ts";
 import { close, mkdirat, mknodat, openat, openat2 } from "../syscall/files.ts";
 import { type Fd, slot } from "../syscall/value.ts";
 
 /** The container's root: the descriptor of its mount. Every path in the rootfs starts from it. */
 export const rootSlot = "root";
 
-const { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } = openFlags;
-const { RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } = resolveFlags;
+const { O_CLOEXEC, O_DIRECTORY, O_PATH } = openFlags;
+const { RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } =
+  resolveFlags;
 
 /** Symbolic links stay inside the root (CVE-2019-18837), and links of proc that lead anywhere are not followed at all. */
 export const inRoot = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
@@ -92,12 +93,7 @@ function makeTarget(doing: string, kind: "directory" | "file", place: Place): St
       slot: here,
       flags: O_DIRECTORY,
       resolve: place.resolve,
-      recovery: {
-        errnos: ["ENOENT"],
-        steps: makeDirectoriesInRoot(doing, names, place),
-        next: "retry",
-        rare: true,
-      },
+      recovery: rarely("ENOENT", "retry", () => makeDirectoriesInRoot(doing, names, place)),
     }),
     makeLast(doing, slot(here), { name, kind, here }),
     step(doing, close(slot(here))),
@@ -162,18 +158,10 @@ function raced(
   parent: Fd,
   options: { readonly name: string; readonly here: string },
 ): Recovery {
-  const { name } = options;
-  const flags = O_NOFOLLOW | O_CLOEXEC | openFlags.O_NONBLOCK;
   const here = `${options.here}.raced`;
-  return {
-    errnos: ["EEXIST"],
-    steps: [
-      step(doing, openat(parent, name, { flags }), {
-        slot: here,
-      }),
-      step(doing, close(slot(here)), { recovery: ignoreAny }),
-    ],
-    next: "skip",
-    rare: true,
-  };
+  const how = { flags: O_PATH | O_CLOEXEC, resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+  return rarely("EEXIST", "skip", () => [
+    step(doing, openat2(parent, options.name, how), { slot: here }),
+    step(doing, close(slot(here))),
+  ]);
 }

@@ -62,3 +62,22 @@ export function ignore(...errnos: readonly ErrnoName[]): Recovery {
 
 /** The recovery that goes on whatever the error was. */
 export const ignoreAny: Recovery = { errnos: "any", steps: [], next: "skip" };
+
+/**
+ * A recovery that is hardly ever needed. Its steps are made when they are: by the runtime once the batch has stopped
+ * there, and by who prints or checks the program.
+ */
+export function rarely(
+  errno: ErrnoName,
+  next: "retry" | "skip",
+  make: () => readonly Step[],
+): Recovery {
+  return {
+    errnos: [errno],
+    next,
+    rare: true,
+    get steps() {
+      return make();
+    },
+  };
+}

@@ -1,7 +1,7 @@
 // Puts a detached mount at its place in the rootfs; not how the mount came to be.
 
 import { atFlags, openFlags } from "../../abi/file.ts";
-import { type Recovery, type Step, step } from "../../program/step.ts";
+import { type Recovery, rarely, type Step, step } from "../../program/step.ts";
 import type { Mount } from "../../spec/types.ts";
 import { close, openat } from "../../syscall/files.ts";
 import { mountSetattr, moveMount } from "../../syscall/mounts.ts";
@@ -59,14 +59,9 @@ export function mountDoing(mount: Mount): string {
 function explainMismatch(doing: string, name: string): Recovery {
   const flags = openFlags.O_PATH | openFlags.O_DIRECTORY | openFlags.O_CLOEXEC;
   const target = `${name}.target`;
-  return {
-    errnos: ["EINVAL"],
-    steps: [
-      step(doing, openat(slot(name), ".", { flags })),
-      step(doing, openat(slot(target), ".", { flags })),
-      step(doing, moveMount(slot(name), slot(target))),
-    ],
-    next: "skip",
-    rare: true,
-  };
+  return rarely("EINVAL", "skip", () => [
+    step(doing, openat(slot(name), ".", { flags })),
+    step(doing, openat(slot(target), ".", { flags })),
+    step(doing, moveMount(slot(name), slot(target))),
+  ]);
 }
