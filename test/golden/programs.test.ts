@@ -78,7 +78,6 @@ function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
     callerOpenFiles: { soft: 1024n, hard: 4096n },
     hostHasKcore: true,
     lastCapability: 40,
-    lastCapability: 40,
     inUserNamespace: false,
     noPivot: false,
     keyring: "_ses.my-container",
