@@ -17,7 +17,7 @@ import { drive, endInit, type HostActions, type LiveInit, liveInit } from "../in
 import { startStub } from "../init/stub-process.ts";
 import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/namespaces.ts";
 import { passwdSlot } from "../inside/process.ts";
-import { effectiveLimits } from "../inside/rlimits.ts";
+import { effectiveLimits, limitsUntilStart } from "../inside/rlimits.ts";
 import { createParts, parkingPart } from "../plan/create-program.ts";
 import { doorbellFd, listenerFd } from "../plan/host-facts.ts";
 import { geteuid, prlimit } from "../syscall/processes.ts";
@@ -128,7 +128,8 @@ function hostActions({ spec, cgroup, facts }: Prepared, made: string[]): HostAct
     "apply-device-rules": () => applyResources(cgroup, "devices"),
     "apply-limits": () => applyResources(cgroup, "limits"),
     "set-rlimits": (pid) => {
-      for (const limit of effectiveLimits(spec.process.rlimits ?? [], facts.callerOpenFiles)) {
+      const limits = effectiveLimits(spec.process.rlimits ?? [], facts.callerOpenFiles);
+      for (const limit of limitsUntilStart(limits)) {
         // What cannot be set from here, init tries itself, and its word counts.
         execute(prlimit(pid, limit));
       }

@@ -38,19 +38,38 @@ function isLimitName(type: string): type is LimitName {
   return Object.hasOwn(rlimitResources, type);
 }
 
+/**
+ * The limits as they are set while init can still be given more, and before it is done with its own work: only those that
+ * leave room for the stub, which would die unheard, and that of open files with a soft limit that suffices.
+ */
+export function limitsUntilStart(limits: readonly Limit[]): readonly Limit[] {
+  return limits
+    .filter((limit) => !leavesNoRoom(limit))
+    .map((limit) => ({ ...limit, soft: softUntilStart(limit) }));
+}
+
 /** Steps that set the limits while init may still raise them. Run by init as root. */
 export function limitsAtCreate(limits: readonly Limit[]): Step[] {
-  return limits.map((limit) => setLimit({ ...limit, soft: softUntilStart(limit) }));
+  return limitsUntilStart(limits).map(setLimit);
 }
 
-/** Steps for what had to wait until the stub needs no descriptors any more. Run by init as the container's user. */
+/** Steps for what had to wait: lowering a limit needs no privilege. Run by init as the container's user. */
 export function limitsAtStart(limits: readonly Limit[]): Step[] {
-  return limits.filter((limit) => softUntilStart(limit) !== limit.soft).map(setLimit);
+  return limits
+    .filter((limit) => leavesNoRoom(limit) || softUntilStart(limit) !== limit.soft)
+    .map(setLimit);
 }
 
-function softUntilStart({ type, soft, hard }: Limit): bigint {
-  if (type !== "RLIMIT_NOFILE" || soft >= openFilesUntilStart) return soft;
-  return hard < openFilesUntilStart ? hard : openFilesUntilStart;
+/** More than the stub's memory for the largest batch. */
+const stubBytes = 256n * 1024n * 1024n;
+
+function leavesNoRoom({ type, soft, hard }: Limit): boolean {
+  if (type === "RLIMIT_NOFILE") return hard < openFilesUntilStart;
+  return (type === "RLIMIT_AS" || type === "RLIMIT_DATA") && soft < stubBytes;
+}
+
+function softUntilStart({ type, soft }: Limit): bigint {
+  return type === "RLIMIT_NOFILE" && soft < openFilesUntilStart ? openFilesUntilStart : soft;
 }
 
 function setLimit(limit: Limit): Step {
