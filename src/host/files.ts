@@ -60,7 +60,8 @@ export function readTextIfPresent(
   doing: string,
   maxBytes = readMaxBytes,
 ): string | undefined {
-  const call = openat(AT_FDCWD, path, { flags: openFlags.O_CLOEXEC });
+  // A fifo in the place of a config would have us wait for its writer.
+  const call = openat(AT_FDCWD, path, { flags: openFlags.O_CLOEXEC | openFlags.O_NONBLOCK });
   const fd = execute(call);
   if (fd === -errnos.ENOENT || fd === -errnos.ENOTDIR) return undefined;
   if (fd < 0) raiseErrno(call, doing, fd);
