@@ -2,26 +2,11 @@
 // known here.
 
 import { raise } from "../base/fault.ts";
-import { type ContainerId, parseContainerId } from "../spec/container-id.ts";
+import type { CreateOptions } from "../container/prepare.ts";
+import { parseContainerId } from "../spec/container-id.ts";
 import { absolutePath } from "./absolute-path.ts";
 import type { Invocation } from "./invocation.ts";
 import { flag, integer, text } from "./options.ts";
-
-export type CreationOptions = {
-  readonly root: string;
-  readonly id: ContainerId;
-  /** Absolute. */
-  readonly bundle: string;
-  /** Absolute. */
-  readonly pidFile?: string;
-  /** Absolute. */
-  readonly consoleSocket?: string;
-  readonly noPivot: boolean;
-  readonly noNewKeyring: boolean;
-  readonly preserveFds: number;
-  readonly systemdCgroup: boolean;
-  readonly rootless: "true" | "false" | "auto";
-};
 
 /** More than the kernel's default for fs.nr_open: a loop over them has an end. */
 const preserveFdsMax = 1024 * 1024;
@@ -31,7 +16,7 @@ const preserveFdsMax = 1024 * 1024;
  *
  * @throws FaultError where one of them cannot be meant
  */
-export function readCreationOptions({ globals, values, positionals }: Invocation): CreationOptions {
+export function readCreationOptions({ globals, values, positionals }: Invocation): CreateOptions {
   const [id = ""] = positionals;
   const bundle = absolutePath(text(values, "bundle") ?? ".");
   const pidFile = text(values, "pid-file");

@@ -60,7 +60,6 @@ export function makeContainer(
   undo.defer(() => removeContainerDirectory(options));
   try {
     const intent = intendedRecord(options, prepared);
-    keepConfig(options, prepared.configText);
     writeRecord(containerPaths(options), intent);
     return makeInit({ options, prepared, fate, intent, directory, undo });
   } catch (error) {
@@ -95,7 +94,16 @@ function makeInit(container: {
   undo.defer(() => endInit(init));
   const { oomScoreAdj } = spec.process;
   if (oomScoreAdj !== undefined) setOomScore(init.pid, oomScoreAdj);
-  const actions = hostActions(prepared, made);
+  const late: { facts?: LateFacts } = {};
+  const actions: HostActions = {
+    ...hostActions(prepared, made),
+    "apply-limits": (pid) => {
+      applyResources(cgroup, "limits");
+      // Init is at work for a while: what can wait until now is done beside it.
+      keepConfig(options, prepared.configText);
+      late.facts = readLateFacts(pid);
+    },
+  };
   const found = during("unable to start container process", () => {
     const setUp = { parts: createParts(spec, facts) };
     const answer = explainOom(prepared, () => drive(init, setUp, actions));
@@ -104,7 +112,11 @@ function makeInit(container: {
     const path = findProgram(program, spec.process.env ?? [], answer);
     return { path, home: homeOf(prepared, answer) };
   });
-  const record = completeRecord(intent, { init, made, ...found });
+  const record = completeRecord(intent, {
+    late: present(late.facts, "what is known of init"),
+    made,
+    ...found,
+  });
   writeRecord(containerPaths(options), record);
   return {
     init,
@@ -118,7 +130,10 @@ function makeInit(container: {
 }
 
 /** What the runtime does when the program says so. The directories that it makes are added to `made`. */
-function hostActions({ spec, cgroup, facts }: Prepared, made: string[]): HostActions {
+function hostActions(
+  { spec, cgroup, facts }: Prepared,
+  made: string[],
+): Omit<HostActions, "apply-limits"> {
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
   return {
     "make-cgroup": () => {
@@ -126,7 +141,6 @@ function hostActions({ spec, cgroup, facts }: Prepared, made: string[]): HostAct
     },
     "write-id-maps": (pid) => writeIdMaps(pid, { uids: uidMappings, gids: gidMappings }),
     "apply-device-rules": () => applyResources(cgroup, "devices"),
-    "apply-limits": () => applyResources(cgroup, "limits"),
     "set-rlimits": (pid) => {
       const limits = effectiveLimits(spec.process.rlimits ?? [], facts.callerOpenFiles);
       for (const limit of limitsUntilStart(limits)) {
@@ -195,7 +209,7 @@ function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): Cont
     rootless: false,
     cgroup_paths: cgroup.paths,
     namespace_paths: {},
-    external_descriptors: readStandardStreams(),
+    external_descriptors: [],
     intel_rdt_path: "",
     tsRunc: {
       ociVersion: spec.ociVersion,
@@ -216,21 +230,33 @@ function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): Cont
   });
 }
 
+/** What the record says of init and of our descriptors. */
+type LateFacts = Pick<
+  ContainerRecord,
+  "init_process_pid" | "init_process_start" | "namespace_paths" | "external_descriptors"
+>;
+
+function readLateFacts(pid: number): LateFacts {
+  return {
+    init_process_pid: pid,
+    init_process_start: readProcessStat(pid)?.startTimeTicks ?? 0,
+    namespace_paths: namespacePaths(pid),
+    external_descriptors: readStandardStreams(),
+  };
+}
+
 function completeRecord(
   intent: ContainerRecord,
   facts: {
-    readonly init: LiveInit;
+    readonly late: LateFacts;
     readonly made: readonly string[];
     readonly path: string;
     readonly home: string;
   },
 ): ContainerRecord {
-  const { pid } = facts.init;
   return {
     ...intent,
-    init_process_pid: pid,
-    init_process_start: readProcessStat(pid)?.startTimeTicks ?? 0,
-    namespace_paths: namespacePaths(pid),
+    ...facts.late,
     tsRunc: {
       ...intent.tsRunc,
       phase: "created",

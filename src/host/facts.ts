@@ -129,10 +129,13 @@ export function readLastCapability(): number {
   return last;
 }
 
-/** Whether we are in a user namespace that maps only a part of the ids: then device nodes cannot be made. */
+/** Inode of the initial user namespace, which the kernel promises to tools (PROC_USER_INIT_INO). */
+const initialUserNamespace = 0xefff_fffd;
+
+/** Whether we are in a user namespace other than the initial one: then device nodes cannot be made. */
 export function isInUserNamespace(): boolean {
-  const map = readTextIfPresent("/proc/self/uid_map", "looking for a user namespace") ?? "";
-  return map !== "" && !/^\s*0\s+0\s+4294967295\s*$/.test(map);
+  const { result, output } = executeForOutput(statx(AT_FDCWD, "/proc/self/ns/user"));
+  return result === 0 && readField(statxBuffer, output, "stx_ino") !== initialUserNamespace;
 }
 
 /**
