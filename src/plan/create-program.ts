@@ -7,9 +7,12 @@
 //         |  batch "init"                 |
 //         |------------------------------>|  cgroup joined, clone ------------->|
 //         |<----- pid of init ------------|  exit                              |
+//         |  batch "mounts"                                                    |
+//         |------------------------------------------------------------------->|  rootfs, mounts
+//         |  cgroup limited meanwhile                                          |
 //         |  batch "root and user"                                             |
-//         |------------------------------------------------------------------->|  mounts, devices, pivot_root, names,
-//         |  cgroup limited meanwhile                                          |  user, capabilities
+//         |------------------------------------------------------------------->|  devices, masks, pivot_root, names,
+//         |                                                                    |  user, capabilities
 //         |  state written                                                     |
 //         |  batch "parking"                                                   |
 //         |------------------------------------------------------------------->|  waits for start
@@ -192,27 +195,34 @@ function* buildRoot(
   const entries = (spec.mounts ?? []).map((mount, index): MountEntry => ({ mount, index }));
   const mountFacts = { cgroup: facts.cgroup, bundle: facts.bundle };
   const hasMountNamespace = made.has("mount") || namespaces.joined.has("mount");
-  const setUp = [
+  const keepsDescriptors = countPlaces(spec) < placesMany;
+  const surroundings = [
     ...resetAffinity(),
     ...(facts.keyring === undefined ? [] : joinKeyring(facts.keyring)),
     ...(made.has("network") ? loopbackUp() : []),
-    ...(hasMountNamespace
-      ? [
-          ...prepareRoot(facts.root, { propagation, masks: maskedPaths.length > 0 }),
-          ...entries.flatMap((entry) => planMount(entry, mountFacts)),
-          ...enterRoot(spec, { namespaces, facts, entries }),
-        ]
-      : chrootToRoot(facts.root)),
   ];
-  const keepsDescriptors = countPlaces(spec) < placesMany;
-  // Behind the fork, which a limit of one process would forbid.
-  const meanwhile = ["apply-limits"] as const;
+  const mounts = hasMountNamespace
+    ? [
+        ...prepareRoot(facts.root, { propagation, masks: maskedPaths.length > 0 }),
+        ...entries.flatMap((entry) => planMount(entry, mountFacts)),
+      ]
+    : [];
+  // A batch of its own: while init mounts, the next one is planned.
+  yield batch("mounts", [...surroundings, ...mounts], {
+    // Behind the fork, which a limit of one process would forbid.
+    meanwhile: ["apply-limits"],
+    independent: true,
+    keepsDescriptors,
+  });
+  const root = hasMountNamespace
+    ? enterRoot(spec, { namespaces, facts, entries })
+    : chrootToRoot(facts.root);
   if (!hasUserNamespace(namespaces)) {
-    const steps = [...setUp, ...becomeUser(spec, namespaces, facts)];
-    yield batch("root and user", steps, { meanwhile, independent: true, keepsDescriptors });
+    const steps = [...root, ...becomeUser(spec, namespaces, facts)];
+    yield batch("root and user", steps, { keepsDescriptors });
     return;
   }
-  yield batch("root", setUp, { meanwhile, independent: true, keepsDescriptors });
+  yield batch("root", root, { keepsDescriptors });
   // In a user namespace init itself may not raise a limit.
   yield host("set-rlimits");
   yield batch("user", becomeUser(spec, namespaces, facts));
