@@ -5,7 +5,8 @@
 #   make-rootfs.sh DIR
 set -eu
 directory=${1:?usage: make-rootfs.sh DIR}
-busybox=$(command -v busybox) || { echo "busybox is missing: apt-get install busybox-static" >&2; exit 1; }
+busybox=/bin/busybox
+[ -e "$busybox" ] || { echo "$busybox is missing: apt-get install busybox-static" >&2; exit 1; }
 mkdir -p "$directory"
 cd "$directory"
 mkdir -p bin dev etc proc root sys tmp

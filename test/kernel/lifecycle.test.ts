@@ -365,6 +365,10 @@ test("of many creates of one id, exactly one wins", async () => {
   remove(id);
 });
 
+/** Files that a caller has open. */
+const passed = ["three", "four"].map((name) => join(room.directory, name));
+for (const path of passed) writeFileSync(path, "");
+
 /**
  * Runs `ls -l /proc/self/fd` in a container whose caller has two more descriptors open; returns what is behind each. The one
  * that ls reads the list from is closed by the time it looks.
@@ -374,7 +378,7 @@ function descriptors(options: readonly string[], env: Record<string, string> = {
   const bundle = room.makeBundle({ process: { args } });
   const command = room.command("run", ...options, "--bundle", bundle.directory, room.newId());
   // Redirections of sh are not close-on-exec.
-  const script = `exec 3</etc/hostname 4</etc/passwd; exec "$@"`;
+  const script = `exec 3<${passed[0]} 4<${passed[1]}; exec "$@"`;
   const { status, stdout, stderr } = runBriefly(["sh", "-c", script, "sh", ...command], {
     env: { PATH: process.env["PATH"] ?? "", ...env },
   });
@@ -389,7 +393,7 @@ test("a container has the standard streams and no other descriptor", () => {
 });
 
 test("--preserve-fds and LISTEN_FDS pass exactly as many descriptors as they say", () => {
-  const [three, four] = ["3 /etc/hostname", "4 /etc/passwd"];
+  const [three, four] = [`3 ${passed[0]}`, `4 ${passed[1]}`];
   assert.equal(descriptors(["--preserve-fds", "1"]), ["0", "1", "2", three]);
   const both = ["0", "1", "2", three, four];
   assert.equal(descriptors(["--preserve-fds", "2"]), both);
@@ -400,11 +404,11 @@ test("--preserve-fds and LISTEN_FDS pass exactly as many descriptors as they say
 test("a started container keeps the descriptors that create was given", () => {
   const args = ["sh", "-c", "cat <&3 >/tmp/read; ls /proc/self/fd >/tmp/list"];
   const bundle = room.makeBundle({ process: { args } });
-  const passed = join(room.directory, "passed");
-  writeFileSync(passed, "through create");
+  const file = join(room.directory, "passed");
+  writeFileSync(file, "through create");
   const id = room.newId();
   const command = room.command("create", "--preserve-fds", "1", "--bundle", bundle.directory, id);
-  const made = runBriefly(["sh", "-c", `exec 3<${passed}; exec "$@"`, "sh", ...command]);
+  const made = runBriefly(["sh", "-c", `exec 3<${file}; exec "$@"`, "sh", ...command]);
   assert.is(made.status, 0, made.stderr);
   assert.is(room.tsRunc(["start", id]).status, 0);
   return until(() => room.state(id)?.status === "stopped").then(() => {
