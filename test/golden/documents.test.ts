@@ -1,0 +1,223 @@
+// The documents against the code: commands, options, refusals, rooms, paths and the tests that they name.
+
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { compileOptions } from "../../bench/empty-program.ts";
+import packageJson from "../../package.json";
+import type { Option } from "../../src/cli/options.ts";
+import { commands, globalOptions } from "../../src/cli/table.ts";
+import { stubAssembly } from "../../src/init/stub/image.ts";
+import { hookPoints } from "../../src/spec/rules/config-rules.ts";
+import { root } from "../support/source-tree.ts";
+
+const test = suite("golden/documents");
+const documents = [
+  "README.md",
+  "SECURITY.md",
+  "CHANGELOG.md",
+  "docs/architecture.md",
+  "docs/compatibility.md",
+];
+
+function read(path: string): string {
+  return readFileSync(join(root, path), "utf8");
+}
+
+/** A document with its line breaks taken out of sentences, so that a phrase is found wherever it is broken. */
+function flat(path: string): string {
+  return read(path).replace(/\s+/g, " ");
+}
+
+/** The lines of the table that follows a heading. */
+function tableBelow(path: string, heading: string): readonly (readonly string[])[] {
+  const section = read(path).split(`\n${heading}\n`)[1]?.split(/\n#+ /)[0] ?? "";
+  const rows = section.split("\n").filter((line) => line.startsWith("|"));
+  assert.ok(rows.length > 2, `${path} has a table below ${heading}`);
+  return rows.slice(2).map((row) =>
+    row
+      .slice(1, -1)
+      .split("|")
+      .map((cell) => cell.trim()),
+  );
+}
+
+function expectNone(offences: readonly string[], fix: string): void {
+  assert.is(offences.length, 0, `${fix}\n  ${offences.join("\n  ")}`);
+}
+
+test("the table of commands is the one that the parser reads", () => {
+  const list = (options: readonly Option[]): string =>
+    options
+      .map(({ name, short }) => `\`--${name}\`${short === undefined ? "" : ` (\`-${short}\`)`}`)
+      .join(", ");
+  const expected = [
+    ["(global)", list(globalOptions)],
+    ...commands.map(({ name, options }) => [`\`${name}\``, list(options)]),
+  ];
+  assert.equal(tableBelow("docs/compatibility.md", "## Commands"), expected);
+});
+
+test("commands that are said to be missing are missing, and the others are in the changelog", () => {
+  const sentence = /Not there yet: ([^.]*)\./.exec(flat("docs/compatibility.md"))?.[1] ?? "";
+  const missing = [...sentence.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name);
+  assert.ok(missing.length > 0, "the sentence is there");
+  const names = commands.map(({ name }) => name);
+  expectNone(
+    missing.filter((name) => names.includes(name)),
+    "take it off the sentence in docs/compatibility.md",
+  );
+  const changelog = read("CHANGELOG.md");
+  expectNone(
+    names.filter((name) => !changelog.includes(`\`${name}\``)),
+    "tell of the command in CHANGELOG.md",
+  );
+});
+
+/** The rows of src/spec/unsupported.ts by name, out of its text: the table itself is not for others. */
+function refusedNames(): readonly string[] {
+  const source = read("src/spec/unsupported.ts");
+  const tables = source.slice(
+    source.indexOf("const processRows"),
+    source.indexOf("/** Everything"),
+  );
+  const found = tables.matchAll(/\b(row|optionRow|what:)(?:<Spec>)?\s*\(?\s*["`]([^"`]+)["`]/g);
+  return [...found].flatMap(([, maker, name = ""]) => {
+    if (maker === "optionRow") return [`mount option ${name}`];
+    if (name.includes("{point}")) return hookPoints.map((point) => `hooks.${point}`);
+    if (name.includes("{mappings}")) return ["mounts[].uidMappings", "mounts[].gidMappings"];
+    return [name];
+  });
+}
+
+test("what is refused by name is what the code refuses", () => {
+  const documented = tableBelow("docs/compatibility.md", "## Refused by name").flat();
+  const refused = refusedNames().map((name) => `\`${name}\``);
+  assert.ok(refused.length > 20, `${refused.length} rows were found`);
+  assert.equal([...documented].sort(), [...refused].sort());
+});
+
+test("every npm command of the documents is in package.json", () => {
+  const scripts = Object.keys(packageJson.scripts);
+  const offences = documents.flatMap((path) =>
+    [...read(path).matchAll(/\bnpm (?:run )?([a-z]+)\b/g)]
+      .map(([, name = ""]) => name)
+      .filter((name) => !scripts.includes(name) && !["ci", "install"].includes(name))
+      .map((name) => `${path}: npm run ${name}`),
+  );
+  expectNone(offences, "name a script of package.json");
+  assert.match(read("README.md"), /npm start\b[\s\S]*npm test\b/);
+});
+
+/** What starts like this in the documents is a path of the repository. */
+const folders = "src|test|bench|docs|scripts|schemas|bundles";
+
+test("every file that a document names is there", () => {
+  const offences = documents.flatMap((path) => {
+    const text = read(path);
+    const quoted = [...text.matchAll(/`([^`\s]+)`/g)]
+      .map(([, name = ""]) => name)
+      .filter((name) => new RegExp(`^(${folders})/`).test(name));
+    const linked = [...text.matchAll(/\]\(([^)#]+)[^)]*\)/g)]
+      .map(([, target = ""]) => normalize(join(dirname(path), target)))
+      .filter((target) => !target.startsWith("http"));
+    return [...quoted, ...linked]
+      .filter((name) => !existsSync(join(root, name)))
+      .map((name) => `${path}: ${name}`);
+  });
+  expectNone(offences, "name a file that there is");
+});
+
+test("every test that a document names is there", () => {
+  const offences = documents.flatMap((path) => {
+    const named = [...read(path).matchAll(/`(test\/[^`]+\.test\.ts)` "([^|]+)"/g)];
+    return named.flatMap(([, file = "", name = ""]) => {
+      const found = existsSync(join(root, file)) && read(file).includes(name);
+      return found ? [] : [`${path}: ${file} "${name}"`];
+    });
+  });
+  expectNone(offences, "name a test that there is");
+});
+
+test("each property and each CVE has a test or says why not", () => {
+  for (const [path, heading] of [
+    ["docs/compatibility.md", "## Properties, side by side"],
+    ["SECURITY.md", "## Rules, and where they are kept"],
+    ["SECURITY.md", "## Known holes of other runtimes"],
+  ] as const) {
+    const bare = tableBelow(path, heading).filter(
+      (cells) => !/^`test\/.+\.test\.ts` ".+"$/.test(cells.at(-1) ?? ""),
+    );
+    expectNone(
+      bare.map((cells) => cells.join(" | ")),
+      `${path}, ${heading}: end the line with a test`,
+    );
+  }
+});
+
+test("every CVE that the code names is in SECURITY.md", () => {
+  const security = read("SECURITY.md");
+  const glob = new Bun.Glob("src/**/*.ts");
+  const offences = [...glob.scanSync(root)].flatMap((path) =>
+    [...read(path).matchAll(/CVE-\d{4}-\d+/g)]
+      .map(([name]) => name)
+      .filter((name) => !security.includes(name))
+      .map((name) => `${path}: ${name}`),
+  );
+  expectNone(offences, "add a line to SECURITY.md");
+});
+
+test("the tour has fourteen files, and the rooms stand in the order of the tidy test", () => {
+  const text = read("docs/architecture.md");
+  const stops = [...text.matchAll(/^### (\d+)\. `([^`]+)`$/gm)].map(([, number]) => Number(number));
+  assert.equal(
+    stops,
+    Array.from({ length: 14 }, (_, index) => index + 1),
+  );
+  const line = text.split("\n").find((each) => each.startsWith("`base` <")) ?? "";
+  const documented = [...line.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+  const layers = /const layers[^=]*= \[([\s\S]*?)\n\];/.exec(read("test/tidy.test.ts"))?.[1] ?? "";
+  // The shim is not there yet.
+  const checked = [...layers.matchAll(/"([^"]+)"/g)]
+    .map(([, name = ""]) => name)
+    .filter((name) => existsSync(join(root, "src", name)));
+  assert.equal(documented, checked);
+  const described = tableBelow("docs/architecture.md", "## Rooms").map(([name]) => name);
+  assert.equal(
+    described,
+    documented.filter((name) => name !== "main.ts").map((name) => `\`${name}\``),
+  );
+});
+
+test("the stub has as many instructions as the documents say", () => {
+  const count = (architecture: "x86_64" | "aarch64"): number =>
+    stubAssembly(architecture).lines.length;
+  const sentence = `${count("x86_64")} instructions on x86-64 and ${count("aarch64")} on arm64`;
+  assert.ok(flat("docs/architecture.md").includes(sentence), sentence);
+});
+
+test("every dependency has a line that says why it is there", () => {
+  const first = tableBelow("docs/architecture.md", "## Dependencies").map(([cell = ""]) => cell);
+  const { devDependencies, optionalDependencies } = packageJson;
+  const offences = Object.keys({ ...devDependencies, ...optionalDependencies }).filter(
+    (name) => !first.some((cell) => cell.includes(`\`${name}\``)),
+  );
+  expectNone(offences, "add a line to docs/architecture.md");
+});
+
+test("version and licence are those of package.json", () => {
+  const { version, license } = packageJson;
+  assert.match(read("CHANGELOG.md"), new RegExp(`^## ${version.replaceAll(".", "\\.")} `, "m"));
+  assert.ok(read("README.md").includes(`Version ${version}`));
+  assert.ok(read("README.md").includes(license));
+});
+
+test("the benchmark's empty program is compiled as ts-runc is", () => {
+  const source = read("scripts/build.ts");
+  const options = /const compileOptions = \[([\s\S]*?)\n\];/.exec(source)?.[1] ?? "";
+  const listed = [...options.matchAll(/^ {2}"([^"]+)",$/gm)].map(([, option]) => option);
+  assert.equal(compileOptions, listed);
+});
+
+test.run();
