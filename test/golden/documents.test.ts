@@ -190,6 +190,16 @@ test("the tour has fourteen files, and the rooms stand in the order of the tidy 
   );
 });
 
+test("the diagram has the batches of the printed program", () => {
+  const diagram = read("docs/architecture.md").split("## Who talks to whom")[1] ?? "";
+  const drawn = [...diagram.matchAll(/ batch "([^"]+)"/g)].map(([, name]) => name);
+  const printed = read("test/golden/hello.txt").matchAll(/^init: ([^,\n]+)/gm);
+  assert.equal(
+    drawn,
+    [...printed].map(([, name]) => name),
+  );
+});
+
 test("the stub has as many instructions as the documents say", () => {
   const count = (architecture: "x86_64" | "aarch64"): number =>
     stubAssembly(architecture).lines.length;
