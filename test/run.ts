@@ -68,11 +68,9 @@ async function runFile(file: string): Promise<Outcome> {
   const status = await child.exited;
   rmSync(temporary, { recursive: true, force: true });
   const seconds = (performance.now() - started) / 1000;
+  // The file's own summary is the last one: a failure may quote another's.
   const count = (name: string): number =>
-    [...output.matchAll(new RegExp(`^\\s*${name}:\\s+(\\d+)`, "gm"))].reduce(
-      (total, match) => total + Number(match[1]),
-      0,
-    );
+    Number([...output.matchAll(new RegExp(`^\\s*${name}:\\s+(\\d+)`, "gm"))].at(-1)?.[1] ?? 0);
   const total = count("Total");
   const passed = count("Passed");
   // A file that dies, or runs nothing, has failed even if no single test said so.
