@@ -3,7 +3,7 @@
 import { readFrozen } from "../host/cgroups/freezer.ts";
 import { exists } from "../host/files.ts";
 import { isAlive, readExecutable } from "../host/processes.ts";
-import { stubExecutable } from "../init/stub-process.ts";
+import { stubExecutable } from "../init/stub/stub-image.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { Status } from "./status.ts";
 import type { ContainerPaths } from "./store.ts";

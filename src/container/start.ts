@@ -3,8 +3,7 @@
 import { raise } from "../base/fault.ts";
 import { readText, removeFile } from "../host/files.ts";
 import { receiveGreeting } from "../init/doorbell.ts";
-import { parseConfig } from "../spec/load.ts";
-import { recallConfig } from "../spec/validate.ts";
+import { recallConfig } from "../spec/recall-config.ts";
 import { callInit } from "./listener.ts";
 import { observe } from "./observe.ts";
 import { readRecord } from "./record.ts";
@@ -25,7 +24,7 @@ export function startContainer(place: ContainerPlace): void {
   const record = readRecord(paths);
   requireStatus("start", place.id, observe(paths, record));
   const text = readText(paths.config, "reading the container's config");
-  const spec = recallConfig(parseConfig(text, "config.json"));
+  const spec = recallConfig(text);
   using doorbell = directory === undefined ? undefined : callInit(directory);
   if (doorbell === undefined || !receiveGreeting(doorbell.fd)) {
     raise({ kind: "status", message: "cannot start a container that has stopped" });

@@ -1,6 +1,6 @@
 // Reads the stub's answer to a batch: results and outputs by slot, the failure that ended it, and what the steps demand.
 
-import { errnoName } from "../abi/errno.ts";
+import { errnoName, errnos } from "../abi/errno.ts";
 import { fileTypes } from "../abi/file.ts";
 import { readField, readWideField, statfsBuffer, statxBuffer } from "../abi/struct.ts";
 import { present } from "../base/assert.ts";
@@ -34,8 +34,9 @@ export function readAnswer(batch: EncodedBatch, bytes: Uint8Array): Answer {
   batch.lines.forEach(({ step, outputOffset }, index) => {
     const result = readResult(words, index);
     if (result === notExecuted) return;
-    if (index === stopped && isRare(step, result)) {
-      interrupted = { at: index, recovery: present(step.recovery, "the recovery") };
+    const recovery = index === stopped ? recoveryByRuntime(step, result) : undefined;
+    if (recovery !== undefined) {
+      interrupted = { at: index, recovery };
       return;
     }
     // In the answer that a leaving parent writes, its own write has stopped the batch but has not failed.
@@ -58,8 +59,14 @@ function readResult(words: Int32Array, index: number): number {
   return high * 0x1_0000_0000 + (low >>> 0);
 }
 
-function isRare(step: Step, result: number): boolean {
-  return result < 0 && step.recovery?.rare === true && isExpected(step, result);
+/** openat2 gives up with EAGAIN when something was renamed or mounted, anywhere, while it resolved `..` within the root. */
+const again: Recovery = { errnos: ["EAGAIN"], steps: [], next: "retry", rare: true };
+
+/** What the runtime does about a failure that has stopped a batch; undefined when there is none, or it is final. */
+function recoveryByRuntime(step: Step, result: number): Recovery | undefined {
+  if (result >= 0) return undefined;
+  if (step.recovery?.rare === true && isExpected(step, result)) return step.recovery;
+  return step.call.name === "openat2" && result === -errnos.EAGAIN ? again : undefined;
 }
 
 function isExpected(step: Step, result: number): boolean {

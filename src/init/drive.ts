@@ -89,9 +89,11 @@ function receiveAll(init: LiveInit, sent: EncodedBatch, doing: string): Answer {
     const answer = remember(init, readAnswer(batch, bytes));
     if (answer.interrupted === undefined) return answer;
     const { at, recovery } = answer.interrupted;
-    const repair = encodeBatch(recovery.steps, init.results);
-    sendBatch(init.doorbell, repair);
-    receiveAll(init, repair, doing);
+    if (recovery.steps.length > 0) {
+      const repair = encodeBatch(recovery.steps, init.results);
+      sendBatch(init.doorbell, repair);
+      receiveAll(init, repair, doing);
+    }
     const behind = present(batch.lines[at], "the record that was interrupted").after;
     const from = recovery.next === "retry" ? at : behind;
     batch = encodeRest(batch, { from, answer: bytes, known: init.results });

@@ -17,9 +17,6 @@ const generated = stubImages[architecture];
 /** Address of the stub's code that ends it, for a signal handler. */
 export const stubExitAddress = generated.exitAddress;
 
-/** The name under which /proc/PID/exe of a stub shows. */
-export const stubExecutable = "/memfd:ts-runc-init (deleted)";
-
 export type StubProcess = {
   readonly pid: number;
   /** Our end of the socket. */

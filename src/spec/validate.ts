@@ -49,11 +49,6 @@ export function validateConfig(value: unknown, facts: SpecFacts = {}): Validated
   return value as ValidatedSpec;
 }
 
-/** Takes a config back that `validateConfig` has accepted and that only root could have changed since. */
-export function recallConfig(value: unknown): ValidatedSpec {
-  return value as ValidatedSpec;
-}
-
 /**
  * Checks a process that stands alone, as `exec --process` reads it, by the rules of config.json's process.
  *

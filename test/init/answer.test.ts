@@ -11,7 +11,7 @@ import { type Answer, fileDevice, readAnswer } from "../../src/init/answer.ts";
 import { encodeBatch, notExecuted } from "../../src/init/batch.ts";
 import { header } from "../../src/init/layout.ts";
 import { ignore, ignoreAny, type Step, step, type Verification } from "../../src/program/step.ts";
-import { fstatfs, getcwd, openat, statx } from "../../src/syscall/files.ts";
+import { fstatfs, getcwd, openat, openat2, statx } from "../../src/syscall/files.ts";
 import { getppid } from "../../src/syscall/processes.ts";
 
 const test = suite("init/answer");
@@ -47,6 +47,16 @@ function faultOf(action: () => unknown): Fault {
 }
 
 const open = openat(-100, "/etc", { flags: 0 });
+
+test("readAnswer() has openat2 tried again after EAGAIN, and no other call", () => {
+  const steps = [step("two", openat2(-100, "/a", { flags: 0, resolve: 0x10 }))];
+  const found = { results: [-errnos.EAGAIN], stopped: 0 };
+  const { interrupted } = answer(steps, found);
+  assert.is(interrupted?.at, 0);
+  assert.is(interrupted?.recovery.next, "retry");
+  assert.equal(interrupted?.recovery.steps, []);
+  assert.is(faultOf(() => answer([step("one", open)], found)).kind, "syscall");
+});
 
 test("readAnswer() gives results and outputs by slot, of those steps that have one", () => {
   const steps = [

@@ -2,6 +2,9 @@
 
 import { assert } from "../../base/assert.ts";
 
+/** The name under which /proc/PID/exe of a stub shows. */
+export const stubExecutable = "/memfd:ts-runc-init (deleted)";
+
 export type StubImage = {
   /** The ELF file. */
   readonly bytes: Uint8Array;
