@@ -37,7 +37,8 @@ export function wordFault(fault: Fault): string {
   }
 }
 
-function wordViolation(violation: Violation): string {
+/** Words one broken rule, or an oddity: place, rule and section. */
+export function wordViolation(violation: Violation): string {
   const section = violation.section === undefined ? "" : ` (${violation.section})`;
   return `${violation.pointer === "" ? "/" : violation.pointer}: ${violation.message}${section}`;
 }

@@ -37,7 +37,7 @@ export async function runCommandLine(argv: readonly string[], program: string): 
     const { command, values, positionals } = line;
     log.debug(() => `ts-runc ${command.name}, state root ${globals.root}`);
     const call = await command.load();
-    const invocation = { globals, values, positionals };
+    const invocation = { globals, values, positionals, log };
     return await withFailure(command.failure, () => call(invocation));
   } catch (error) {
     log.debug(() => (error instanceof Error ? (error.stack ?? error.message) : String(error)));

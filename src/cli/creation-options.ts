@@ -16,7 +16,8 @@ const preserveFdsMax = 1024 * 1024;
  *
  * @throws FaultError where one of them cannot be meant
  */
-export function readCreationOptions({ globals, values, positionals }: Invocation): CreateOptions {
+export function readCreationOptions(invocation: Invocation): CreateOptions {
+  const { globals, values, positionals, log } = invocation;
   const [id = ""] = positionals;
   const bundle = absolutePath(text(values, "bundle") ?? ".");
   const pidFile = text(values, "pid-file");
@@ -37,6 +38,7 @@ export function readCreationOptions({ globals, values, positionals }: Invocation
     preserveFds,
     systemdCgroup: globals.systemdCgroup,
     rootless: globals.rootless,
+    warn: log.warning,
   };
 }
 

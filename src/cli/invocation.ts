@@ -1,5 +1,6 @@
 // What a command gets to know when it is called; made by the door (command-line.ts) from what the parser understood.
 
+import type { Log } from "./log.ts";
 import type { OptionValues } from "./options.ts";
 
 /** The global options as the commands need them. */
@@ -16,4 +17,5 @@ export type Invocation = {
   readonly globals: GlobalOptions;
   readonly values: OptionValues;
   readonly positionals: readonly string[];
+  readonly log: Log;
 };

@@ -9,11 +9,13 @@ import { quote } from "./quote.ts";
 
 export type Log = {
   readonly error: (message: string) => void;
+  /** Only into the log: what is said on stderr besides it is for errors. */
+  readonly warning: (message: string) => void;
   /** Asks for its message only with --debug: a stack, for instance, costs time to make. */
   readonly debug: (message: () => string) => void;
 };
 
-type Level = "error" | "debug";
+type Level = "error" | "warning" | "debug";
 
 /** The log before its options are known, and without --log. */
 export function standardErrorLog(options: { readonly debug: boolean }): Log {
@@ -23,6 +25,7 @@ export function standardErrorLog(options: { readonly debug: boolean }): Log {
   };
   return {
     error: (message) => write("error", message),
+    warning: (message) => write("warning", message),
     debug: (message) => debug && write("debug", message()),
   };
 }
@@ -58,6 +61,7 @@ export function openLog(options: {
       writeBestEffort(fd ?? 2, line("error", message));
       if (fd !== undefined) writeBestEffort(2, message.endsWith("\n") ? message : `${message}\n`);
     },
+    warning: (message) => writeBestEffort(fd ?? 2, line("warning", message)),
     debug: (message) => debug && writeBestEffort(fd ?? 2, line("debug", message())),
   };
 }
@@ -72,8 +76,14 @@ export function jsonLine(level: Level, message: string): string {
   return `${JSON.stringify({ level, msg: message, time: now() })}\n`;
 }
 
+const colours: Readonly<Record<Level, readonly [colour: number, word: string]>> = {
+  error: [31, "ERRO"],
+  warning: [33, "WARN"],
+  debug: [37, "DEBU"],
+};
+
 function colouredLine(level: Level, message: string): string {
-  const [colour, word] = level === "error" ? [31, "ERRO"] : [37, "DEBU"];
+  const [colour, word] = colours[level];
   // The four digits are logrus's seconds since the start, of which a command has none.
   return `\x1b[${colour}m${word}\x1b[0m[0000] ${message.replace(/\n$/, "").padEnd(44)} \n`;
 }

@@ -3,6 +3,7 @@
 import { openFlags } from "../abi/file.ts";
 import { present } from "../base/assert.ts";
 import { during, FaultError, raise } from "../base/fault.ts";
+import { wordViolation } from "../base/word-fault.ts";
 import { execute } from "../ffi/execute.ts";
 import { applyResources } from "../host/cgroups/apply.ts";
 import { makeCgroup } from "../host/cgroups/make.ts";
@@ -20,6 +21,7 @@ import { passwdSlot } from "../inside/process.ts";
 import { effectiveLimits, limitsUntilStart } from "../inside/rlimits.ts";
 import { createParts, parkingPart } from "../plan/create-program.ts";
 import { doorbellFd, listenerFd } from "../plan/host-facts.ts";
+import { findWarnings } from "../spec/warnings.ts";
 import { geteuid, prlimit } from "../syscall/processes.ts";
 import { findHome } from "./environment.ts";
 import { findProgram } from "./find-program.ts";
@@ -83,6 +85,7 @@ function makeInit(container: {
   releasePreservedFds(facts.preserveFds);
   const stub = startStub({
     doorbellFd: doorbellFd(facts.preserveFds),
+    directory: containerPaths(options).directory,
     descriptors:
       listener === undefined ? [] : [{ from: listener.fd, to: listenerFd(facts.preserveFds) }],
   });
@@ -101,6 +104,7 @@ function makeInit(container: {
       applyResources(cgroup, "limits");
       // Init is at work for a while: what can wait until now is done beside it.
       keepConfig(options, prepared.configText);
+      warn(options, prepared);
       late.facts = readLateFacts(pid);
     },
   };
@@ -188,6 +192,14 @@ function homeOf({ spec }: Prepared, answer: Answer): string {
   const size = answer.results.get(passwdSlot) ?? 0;
   if (passwd === undefined || size <= 0) return "/";
   return findHome(new TextDecoder().decode(passwd.subarray(0, size)), spec.process.user?.uid ?? 0);
+}
+
+/** Spec: config.md#linux-process: a capability that cannot be mapped to the kernel SHOULD be warned of. */
+function warn(options: CreateOptions, { cgroup, spec }: Prepared): void {
+  for (const oddity of findWarnings(spec)) options.warn(wordViolation(oddity));
+  for (const { property, because } of cgroup.ignored) {
+    options.warn(`ignoring linux.resources.${property}: ${because}`);
+  }
 }
 
 function keepConfig(options: CreateOptions, text: string): void {

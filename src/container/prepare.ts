@@ -36,6 +36,8 @@ export type CreateOptions = {
   readonly preserveFds: number;
   readonly systemdCgroup: boolean;
   readonly rootless: "true" | "false" | "auto";
+  /** Told what is odd in the config, in words, and not worth failing. */
+  readonly warn: (message: string) => void;
 };
 
 export type Prepared = {
