@@ -19,5 +19,10 @@ export function observe(paths: ContainerPaths, record: ContainerRecord): Status 
 
 function isParked(pid: number): boolean {
   const executable = readExecutable(pid);
-  return executable === undefined || executable === stubExecutable;
+  return (
+    executable === undefined ||
+    executable === stubExecutable ||
+    // Without executable memory files (vm.memfd_noexec) it is a file that never had a name.
+    /\/#\d+ \(deleted\)$/.test(executable)
+  );
 }

@@ -3,7 +3,7 @@
 import { raise } from "../base/fault.ts";
 import { readText, removeFile } from "../host/files.ts";
 import { receiveGreeting } from "../init/doorbell.ts";
-import { recallConfig } from "../spec/recall-config.ts";
+import { recallConfig } from "../spec/load.ts";
 import { callInit } from "./listener.ts";
 import { observe } from "./observe.ts";
 import { readRecord } from "./record.ts";

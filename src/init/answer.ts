@@ -76,6 +76,13 @@ function isExpected(step: Step, result: number): boolean {
 }
 
 function raiseStep(step: Step, result: number): never {
+  if (result === -errnos.ENOSYS) {
+    const missing = `the kernel has no ${step.call.name}`;
+    raise({
+      kind: "host",
+      message: `${step.doing}: ${missing}; ts-runc needs Linux 5.14 or later`,
+    });
+  }
   const target = describeTarget(step.call);
   raise({
     kind: "syscall",

@@ -34,6 +34,8 @@ const handOverFrom = 100;
  */
 export function startStub(request: {
   readonly doorbellFd: number;
+  /** A directory of root's, for hosts that execute no files in memory; `/run` when absent. */
+  readonly directory?: string;
   readonly descriptors: readonly { readonly from: number; readonly to: number }[];
 }): StubProcess {
   const doing = "starting container init";
@@ -44,7 +46,7 @@ export function startStub(request: {
   const [ours = -1, theirs = -1] = new Int32Array(output.buffer);
   const doorbell = own(ours);
   try {
-    using executable = sealedStub(request.doorbellFd);
+    using executable = sealedStub({ directory: "/run", ...request });
     using child = own(moveUp(theirs, doing));
     const moved = request.descriptors.map(({ from, to }) => ({
       from: duplicateUp(from, doing),
@@ -65,11 +67,13 @@ export function startStub(request: {
   }
 }
 
+type StubFile = { readonly doorbellFd: number; readonly directory: string };
+
 /**
  * Writes the stub into memory and seals it: whoever gets hold of /proc/PID/exe of a container's init can neither write
  * it nor find anything of the host behind it (CVE-2019-5736).
  */
-function sealedStub(doorbellFd: number): OwnedFd {
+function sealedStub({ doorbellFd, directory }: StubFile): OwnedFd {
   const doing = "preparing container init";
   const { MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_EXEC } = memfdFlags;
   const { F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE } = sealFlags;
@@ -80,7 +84,7 @@ function sealedStub(doorbellFd: number): OwnedFd {
     withExec === -errnos.EINVAL
       ? must(memfdCreate(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), doing)
       : withExec;
-  if (fd === -errnos.EACCES) return unnamedStub(doorbellFd);
+  if (fd === -errnos.EACCES) return unnamedStub({ doorbellFd, directory });
   const file = own(fd < 0 ? must(memfdCreate(name, MFD_CLOEXEC), doing) : fd);
   must(write(file.fd, withDoorbell(stubFile(), doorbellFd)), doing);
   const seals = F_SEAL_GROW | F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_WRITE;
@@ -89,11 +93,14 @@ function sealedStub(doorbellFd: number): OwnedFd {
 }
 
 /** Where vm.memfd_noexec forbids executable memory files: a file without a name, reopened so that nobody can write it. */
-function unnamedStub(doorbellFd: number): OwnedFd {
+function unnamedStub({ doorbellFd, directory }: StubFile): OwnedFd {
   const doing = "preparing container init (vm.memfd_noexec is set)";
   const { O_CLOEXEC, O_RDWR, O_TMPFILE } = openFlags;
   using file = own(
-    must(openat(AT_FDCWD, "/run", { flags: O_TMPFILE | O_RDWR | O_CLOEXEC, mode: 0o500 }), doing),
+    must(
+      openat(AT_FDCWD, directory, { flags: O_TMPFILE | O_RDWR | O_CLOEXEC, mode: 0o500 }),
+      doing,
+    ),
   );
   must(write(file.fd, withDoorbell(stubFile(), doorbellFd)), doing);
   return own(must(openat(AT_FDCWD, `/proc/self/fd/${file.fd}`, { flags: O_CLOEXEC }), doing));

@@ -75,7 +75,7 @@ import { batch, host, type InitProgram, type Part, parkingBatch } from "../progr
 import type { Step } from "../program/step.ts";
 import type { Linux, NamespaceType } from "../spec/types.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
-import { cgroupFd, doorbellFd, type HostFacts, listenerFd } from "./host-facts.ts";
+import { cgroupFd, doorbellFd, type HostFacts, listenerFd, relayFd } from "./host-facts.ts";
 
 /** What the order asks of the namespaces. */
 type Namespaces = {
@@ -193,7 +193,8 @@ function* buildRoot(
   const { made } = namespaces;
   const { rootfsPropagation: propagation, maskedPaths = [] } = spec.linux ?? {};
   const entries = (spec.mounts ?? []).map((mount, index): MountEntry => ({ mount, index }));
-  const mountFacts = { cgroup: facts.cgroup, bundle: facts.bundle };
+  const { bundle, cgroup, preserveFds } = facts;
+  const mountFacts = { bundle, cgroup, relayFd: relayFd(preserveFds) };
   const hasMountNamespace = made.has("mount") || namespaces.joined.has("mount");
   const keepsDescriptors = countPlaces(spec) < placesMany;
   const surroundings = [

@@ -46,3 +46,8 @@ export function listenerFd(preserveFds: number): number {
 export function cgroupFd(preserveFds: number): number {
   return 100 + preserveFds;
 }
+
+/** A number that is free while init mounts, beside the cgroup's. */
+export function relayFd(preserveFds: number): number {
+  return 101 + preserveFds;
+}

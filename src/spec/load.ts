@@ -2,6 +2,7 @@
 
 import { raise } from "../base/fault.ts";
 import { markInexactIntegers } from "./integers.ts";
+import type { ValidatedSpec } from "./validate.ts";
 
 /** Longer documents are not parsed; readers of files stop there too. */
 export const documentLimitBytes = 64 * 1024 * 1024;
@@ -24,6 +25,22 @@ export function parseConfig(text: string, document: string): unknown {
   }
   const marked = markInexactIntegers(text);
   return marked === text ? value : parse(marked, document);
+}
+
+/**
+ * Takes a config back that `validateConfig` has accepted, and that only root could have changed since.
+ *
+ * @throws FaultError `json` when it is damaged
+ */
+export function recallConfig(text: string): ValidatedSpec {
+  const value = parseConfig(text, "config.json");
+  if (isKept(value)) return value;
+  return raise({ kind: "json", document: "config.json", message: "is no object any more" });
+}
+
+/** Whether it can be the config that was kept: it is believed to be. */
+function isKept(value: unknown): value is ValidatedSpec {
+  return typeof value === "object" && value !== null;
 }
 
 function parse(text: string, document: string): unknown {

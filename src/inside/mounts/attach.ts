@@ -32,18 +32,27 @@ export function attach(attachment: Attachment): Step[] {
       ...(resolve === undefined ? {} : { resolve }),
     }),
     step(doing, moveMount(slot(name), slot(target)), { recovery: explainMismatch(doing, name) }),
-    ...attachment.propagations.map(({ type, recursive }) =>
-      step(
-        `${doing}: changing its propagation`,
-        mountSetattr(slot(name), "", {
-          flags: AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0),
-          propagation: type,
-        }),
-      ),
-    ),
+    ...changePropagation(doing, name, attachment.propagations),
     step(doing, close(slot(target))),
     step(doing, close(slot(name))),
   ];
+}
+
+/** Steps that change the propagation of the mount whose descriptor is in slot `name`, in the order given. */
+export function changePropagation(
+  doing: string,
+  name: string,
+  propagations: readonly Propagation[],
+): Step[] {
+  return propagations.map(({ type, recursive }) =>
+    step(
+      `${doing}: changing its propagation`,
+      mountSetattr(slot(name), "", {
+        flags: AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0),
+        propagation: type,
+      }),
+    ),
+  );
 }
 
 /** runc's words, which tools look for: `error mounting "proc" to rootfs at "/proc"`. */

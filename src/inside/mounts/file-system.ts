@@ -21,9 +21,6 @@ import type { MountOptions } from "./options.ts";
 
 const { AT_EMPTY_PATH, AT_RECURSIVE } = atFlags;
 
-/** fsconfig(2) takes values of at most this many bytes; longer ones (many overlay layers) are refused by name. */
-export const fsconfigValueMaxBytes = 255;
-
 /** Steps that leave the detached new mount in slot `name`. */
 export function newFileSystemSteps(entry: {
   readonly doing: string;
@@ -45,8 +42,10 @@ export function newFileSystemSteps(entry: {
     ...(mount.source === undefined
       ? []
       : [step(doing, fsconfigString(context, "source", mount.source))]),
-    ...[...(readonly ? ["ro"] : []), ...options.superblock].map((flag) =>
-      step(doing, fsconfigFlag(context, flag)),
+    ...(readonly ? [step(doing, fsconfigFlag(context, "ro"))] : []),
+    // Flags of mount(2), which takes them for every file system, whether it knows what they mean or not.
+    ...options.superblock.map((flag) =>
+      step(doing, fsconfigFlag(context, flag), { recovery: ignore("EINVAL") }),
     ),
     ...options.data.filter((item) => item !== "").map((item) => dataStep(doing, context.of, item)),
     step(doing, fsconfigCreate(context)),

@@ -11,6 +11,7 @@ import { attach, mountDoing } from "./attach.ts";
 import { bindSteps } from "./bind.ts";
 import { type CgroupMountFacts, planCgroupMount } from "./cgroup.ts";
 import { newFileSystemSteps } from "./file-system.ts";
+import { hasLongData, longDataSteps } from "./long-data.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
 
 const { AT_EMPTY_PATH } = atFlags;
@@ -20,6 +21,8 @@ export type MountFacts = {
   readonly cgroup: CgroupMountFacts;
   /** Relative sources of binds start here. */
   readonly bundle: string;
+  /** A descriptor number that is free for mounts that need a path. */
+  readonly relayFd: number;
 };
 
 /** A mount entry under its number, which makes the names of its slots. */
@@ -46,6 +49,9 @@ export function planMount({ mount, index }: MountEntry, facts: MountFacts): Step
         propagations: options.propagations,
       }),
     ];
+  }
+  if (hasLongData(options)) {
+    return longDataSteps({ doing, name, mount, options, relayFd: facts.relayFd });
   }
   const noLinks = mount.type === "proc" || mount.type === "sysfs";
   return [
