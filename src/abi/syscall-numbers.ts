@@ -67,6 +67,7 @@ export const syscallNumbers = {
   linkat: { x86_64: 265, aarch64: 37 },
   listen: { x86_64: 50, aarch64: 201 },
   lseek: { x86_64: 8, aarch64: 62 },
+  madvise: { x86_64: 28, aarch64: 233 },
   memfd_create: { x86_64: 319, aarch64: 279 },
   mkdirat: { x86_64: 258, aarch64: 34 },
   mknodat: { x86_64: 259, aarch64: 33 },

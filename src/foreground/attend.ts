@@ -7,6 +7,7 @@ import { execute, executeForOutput, must } from "../ffi/execute.ts";
 import { own } from "../host/files.ts";
 import { kill, pidfdOpen, waitid } from "../syscall/processes.ts";
 import { ppoll } from "../syscall/sockets.ts";
+import { slim } from "./slim.ts";
 
 export type Attendant = Disposable & {
   /** Resolves to the exit status once init has ended. */
@@ -42,7 +43,10 @@ export function attend(pid: number): Attendant {
   return {
     ended: async () => {
       const brief = execute(ppoll(pidfd.fd, pollEvents.POLLIN, briefMs));
-      if (brief <= 0) await untilReadable(pidfd.fd, pid);
+      if (brief <= 0) {
+        slim();
+        await untilReadable(pidfd.fd, pid);
+      }
       return reap(pid);
     },
     [Symbol.dispose]: () => {

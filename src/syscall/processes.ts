@@ -168,6 +168,17 @@ export function waitid(idType: number, id: Fd, options: number): Syscall {
   );
 }
 
+/** madvise(2) with MADV_DONTNEED: the pages of a mapping are let go, and come back from where they were mapped. */
+export function madviseDontNeed(address: number, sizeBytes: number): Syscall {
+  const MADV_DONTNEED = 4;
+  return call(
+    "madvise",
+    { kind: "number", value: address, base: "hex" },
+    number(sizeBytes),
+    flags({ MADV_DONTNEED }, MADV_DONTNEED),
+  );
+}
+
 export function getpid(): Syscall {
   return call("getpid");
 }

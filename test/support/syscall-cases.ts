@@ -231,6 +231,8 @@ export const cases: Readonly<Record<string, Sequence>> = {
     ["euid", processes.geteuid()],
     ["egid", processes.getegid()],
     ["sleep", processes.nanosleep(1)],
+    // Nothing is mapped in the first page.
+    ["let a page go", processes.madviseDontNeed(0, 4096)],
     ["handler", processes.rtSigaction(signals.SIGUSR2, { handler: 0 })],
     ["no handler", processes.rtSigaction(signals.SIGKILL, { handler: 0 })],
     ["groups", credentials.setgroups([0, 100])],
