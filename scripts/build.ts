@@ -7,13 +7,14 @@ import {
   existsSync,
   globSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import packageJson from "../package.json";
 import { generate, readCommit } from "./generate.ts";
 import { type BuildReport, readBuildReport, writeNotices } from "./third-party.ts";
@@ -48,7 +49,7 @@ const compileOptions = [
 
 /** Builds what is out of date and returns the path of the executable for this machine. */
 export function build(target: Target = "native"): string {
-  const executable = join(root, "dist", target === "native" ? "ts-runc" : "ts-runc-arm64");
+  const executable = executablePath(target);
   const stamp = join(cache, `build-${target}.stamp`);
   const hash = hashInputs(readCommit(root));
   if (existsSync(executable) && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) {
@@ -62,10 +63,24 @@ export function build(target: Target = "native"): string {
 }
 
 /** Runs `build` in a process that holds a lock: test files that run at the same time build once. */
-export function buildOnce(): string {
+export function buildOnce(target: Target = "native"): string {
   mkdirSync(cache, { recursive: true });
-  run(["flock", join(cache, "build.lock"), process.execPath, import.meta.path], "the build");
-  return join(root, "dist", "ts-runc");
+  const command = [process.execPath, import.meta.path, ...(target === "native" ? [] : ["--arm64"])];
+  run(["flock", join(cache, "build.lock"), ...command], "the build");
+  return executablePath(target);
+}
+
+/** Compiles a program that is not the runtime for arm64, as the runtime is: for tests in an emulator. */
+export function compileArm64(program: {
+  readonly source: string;
+  readonly executable: string;
+}): void {
+  const options = [...compileOptions, ...crossOptions(), `--outfile=${program.executable}`];
+  run([process.execPath, "build", ...options, program.source], "bun build");
+}
+
+function executablePath(target: Target): string {
+  return join(root, "dist", target === "native" ? "ts-runc" : "ts-runc-arm64");
 }
 
 function hashInputs(commit: string): string {
@@ -103,20 +118,33 @@ function compile(executable: string, options: readonly string[]): BuildReport {
   return readBuildReport(metafile);
 }
 
-/** Bun for arm64 from its npm package, which this machine does not install by itself. */
 function crossOptions(): readonly string[] {
+  return ["--target=bun-linux-arm64", `--compile-executable-path=${fetchArm64Bun()}`];
+}
+
+/**
+ * Bun for arm64 from its npm package, which this machine does not install by itself; kept in .cache, whole or not at all.
+ *
+ * @returns the path of the executable
+ */
+export function fetchArm64Bun(): string {
   const folder = join(cache, `bun-linux-aarch64-${bunVersion}`);
   const bun = join(folder, "package", "bin", "bun");
-  if (!existsSync(bun)) {
-    mkdirSync(folder, { recursive: true });
+  if (existsSync(bun)) return bun;
+  mkdirSync(cache, { recursive: true });
+  const unfinished = mkdtempSync(`${folder}-`);
+  try {
     const name = `@oven/bun-linux-aarch64@${bunVersion}`;
-    run(["npm", "pack", "--silent", "--pack-destination", folder, name], "npm pack");
-    const [archive] = globSync(join(folder, "*.tgz"));
-    if (archive === undefined) throw new Error(`npm pack ${name} left no archive in ${folder}`);
-    run(["tar", "-xzf", archive, "-C", folder, "package/bin/bun"], "tar");
-    rmSync(archive);
+    run(["npm", "pack", "--silent", "--pack-destination", unfinished, name], "npm pack");
+    const [archive] = globSync(join(unfinished, "*.tgz"));
+    if (archive === undefined) throw new Error(`npm pack ${name} left no archive`);
+    run(["tar", "-xzf", archive, "-C", unfinished, "package/bin/bun"], "tar");
+    mkdirSync(dirname(bun), { recursive: true });
+    renameSync(join(unfinished, "package", "bin", "bun"), bun);
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
   }
-  return ["--target=bun-linux-arm64", `--compile-executable-path=${bun}`];
+  return bun;
 }
 
 function run(argv: readonly string[], what: string): void {
