@@ -127,6 +127,44 @@ export const siginfo = layout("siginfo_t", "signal.h", 128, {
   si_status: at(24, 4),
 });
 
+/** The kernel's `struct termios`, which is not libc's: 19 control characters. */
+export const termios = layout("struct termios", "asm/termbits.h", 36, {
+  c_iflag: at(0, 4),
+  c_oflag: at(4, 4),
+  c_cflag: at(8, 4),
+  c_lflag: at(12, 4),
+  c_line: at(16, 1),
+  c_cc: at(17, 19),
+});
+
+export const ioVector = layout("struct iovec", "linux/uio.h", 16, {
+  iov_base: at(0, 8),
+  iov_len: at(8, 8),
+});
+
+export const messageHeader = layout("struct msghdr", "sys/socket.h", 56, {
+  msg_name: at(0, 8),
+  msg_namelen: at(8, 4),
+  msg_iov: at(16, 8),
+  msg_iovlen: at(24, 8),
+  msg_control: at(32, 8),
+  msg_controllen: at(40, 8),
+  msg_flags: at(48, 4),
+});
+
+/** A control message with one descriptor, and the bytes that align it: `CMSG_SPACE(sizeof(int))`. */
+export const controlMessage = layout(
+  "struct { struct cmsghdr header; int descriptor; int padding; }",
+  "sys/socket.h",
+  24,
+  {
+    "header.cmsg_len": at(0, 8),
+    "header.cmsg_level": at(8, 4),
+    "header.cmsg_type": at(12, 4),
+    descriptor: at(16, 4),
+  },
+);
+
 /** All layouts, for the test that asks a C compiler. */
 export const structLayouts: readonly StructLayout[] = [
   openHow,
@@ -143,6 +181,10 @@ export const structLayouts: readonly StructLayout[] = [
   pollfd,
   timespec,
   siginfo,
+  termios,
+  ioVector,
+  messageHeader,
+  controlMessage,
 ];
 
 /** Reads an unsigned field of a structure that the kernel filled. Fields of 8 bytes must fit 53 bits (inode numbers may not). */

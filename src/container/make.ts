@@ -13,6 +13,7 @@ import { readStandardStreams, releasePreservedFds } from "../host/facts.ts";
 import { exists, type OwnedFd, openFile, tryWrite, writeAll } from "../host/files.ts";
 import { writeIdMaps } from "../host/id-maps.ts";
 import { readProcessStat } from "../host/processes.ts";
+import { fetchDescriptor } from "../host/terminal.ts";
 import type { Answer } from "../init/answer.ts";
 import { drive, endInit, type HostActions, type LiveInit, liveInit } from "../init/drive.ts";
 import { startStub } from "../init/stub-process.ts";
@@ -20,7 +21,7 @@ import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/
 import { passwdSlot } from "../inside/process.ts";
 import { effectiveLimits, limitsUntilStart } from "../inside/rlimits.ts";
 import { createParts, parkingPart } from "../plan/create-program.ts";
-import { doorbellFd, listenerFd } from "../plan/host-facts.ts";
+import { doorbellFd, listenerFd, masterFd } from "../plan/host-facts.ts";
 import { findWarnings } from "../spec/warnings.ts";
 import { geteuid, prlimit } from "../syscall/processes.ts";
 import { findHome } from "./environment.ts";
@@ -34,6 +35,8 @@ import { claimDirectory, containerPaths, removeContainerDirectory } from "./stor
 export type MadeContainer = {
   readonly init: LiveInit;
   readonly record: ContainerRecord;
+  /** The master of the container's terminal, if it has one. */
+  readonly terminal: OwnedFd | undefined;
   /** Opened and locked. */
   readonly directory: OwnedFd;
   /** Parks init, so that it lives on without us. */
@@ -122,9 +125,15 @@ function makeInit(container: {
     ...found,
   });
   writeRecord(containerPaths(options), record);
+  const terminal =
+    spec.process.terminal === true
+      ? fetchDescriptor(init.pid, masterFd(facts.preserveFds), "fetching the terminal")
+      : undefined;
+  if (terminal !== undefined) undo.use(terminal);
   return {
     init,
     record,
+    terminal,
     directory,
     park: () => {
       drive(init, { parts: [parkingPart(spec, facts)] }, actions);

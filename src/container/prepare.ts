@@ -51,8 +51,12 @@ export type Prepared = {
   readonly listenFds: number;
 };
 
-/** Reads, checks and plans. Changes nothing. */
-export function prepare(options: CreateOptions): Prepared {
+/**
+ * Reads, checks and plans. Changes nothing.
+ *
+ * @param detached whether nobody of ours will be there to look after a terminal
+ */
+export function prepare(options: CreateOptions, detached: boolean): Prepared {
   const { bundle, id } = options;
   if (options.systemdCgroup) {
     raise({ kind: "unsupported", pointer: "--systemd-cgroup", what: "the systemd cgroup driver" });
@@ -62,12 +66,7 @@ export function prepare(options: CreateOptions): Prepared {
     noPivot: options.noPivot,
   });
   refuseUnsupported(findUnsupported(spec));
-  if (options.consoleSocket !== undefined) {
-    raise({
-      kind: "refused",
-      message: "cannot use console socket if runc will not detach or allocate tty",
-    });
-  }
+  checkConsole(spec.process.terminal === true, options.consoleSocket !== undefined, detached);
   const linux = spec.linux ?? {};
   const rootfs = rootfsPath(spec, bundle);
   const root = readRootFacts(rootfs, linux.rootfsPropagation);
@@ -92,6 +91,17 @@ export function prepare(options: CreateOptions): Prepared {
     exitAddress: stubExitAddress,
   };
   return { spec, configText, rootfs, cgroup, facts, listenFds };
+}
+
+/** Who looks after the terminal must be clear, in runc's words. */
+function checkConsole(terminal: boolean, socket: boolean, detached: boolean): void {
+  const refuse = (message: string): never => raise({ kind: "refused", message });
+  if (terminal && detached && !socket) {
+    refuse("cannot allocate tty if runc will detach without setting console socket");
+  }
+  if (socket && !(terminal && detached)) {
+    refuse("cannot use console socket if runc will not detach or allocate tty");
+  }
 }
 
 /** Spec: runtime.md#create: the bundle's config.json; runc's words when there is none. */

@@ -108,6 +108,9 @@ function executeIn(call: Syscall): {
   for (const operand of call.operands) {
     const isPlain = operand.kind !== "result" && operand.kind !== "answer";
     assert(isPlain, "a call in the runtime refers to a batch");
+    if (operand.kind === "output" && operand.initial !== undefined) {
+      used.bytes.set(operand.initial, outputOffset);
+    }
     words[index] = encodeOperand(used, operand, used.address + outputOffset);
     index += 1;
   }

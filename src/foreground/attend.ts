@@ -8,10 +8,17 @@ import { own } from "../host/files.ts";
 import { kill, pidfdOpen, waitid } from "../syscall/processes.ts";
 import { ppoll } from "../syscall/sockets.ts";
 import { slim } from "./slim.ts";
+import type { TerminalRelay } from "./terminal.ts";
 
 export type Attendant = Disposable & {
-  /** Resolves to the exit status once init has ended. */
-  readonly ended: () => Promise<number>;
+  /** Watches init. */
+  readonly pidfd: number;
+  /**
+   * Resolves to the exit status once init has ended.
+   *
+   * @param relay what to do meanwhile for a container with a terminal
+   */
+  readonly ended: (relay: TerminalRelay | undefined) => Promise<number>;
 };
 
 /** Not forwarded: what cannot be caught, what is about us, and what faults of our own would send. */
@@ -41,7 +48,16 @@ export function attend(pid: number): Attendant {
   const names = Object.keys(signals).filter((name) => !ownSignals.includes(name));
   for (const name of names) process.on(name, forward);
   return {
-    ended: async () => {
+    pidfd: pidfd.fd,
+    ended: async (relay) => {
+      if (relay !== undefined) {
+        // Between turns the event loop sees to signals.
+        while (!relay.turn()) {
+          reapOthers(pid);
+          await Bun.sleep(0);
+        }
+        return reap(pid);
+      }
       const brief = execute(ppoll(pidfd.fd, pollEvents.POLLIN, briefMs));
       if (brief <= 0) {
         slim();

@@ -2,14 +2,17 @@
 
 import { prctlOptions } from "../abi/process.ts";
 import { during } from "../base/fault.ts";
+import { openConsole, sendTerminal } from "../container/create.ts";
 import { destroyContainer } from "../container/delete.ts";
 import { type MadeContainer, makeContainer } from "../container/make.ts";
 import { writePidFile } from "../container/pid-file.ts";
 import { type CreateOptions, type Prepared, prepare } from "../container/prepare.ts";
 import { startInit } from "../container/start-init.ts";
 import { execute } from "../ffi/execute.ts";
+import type { OwnedFd } from "../host/files.ts";
 import { prctl } from "../syscall/processes.ts";
 import { attend } from "./attend.ts";
+import { findHostTerminal, relayTerminal } from "./terminal.ts";
 
 export type RunOptions = CreateOptions & {
   readonly detach: boolean;
@@ -25,26 +28,42 @@ export type RunOptions = CreateOptions & {
  * @throws FaultError; nothing is left then
  */
 export async function runContainer(options: RunOptions): Promise<number> {
-  const prepared = prepare(options);
   const { detach, keep } = options;
+  const prepared = prepare(options, detach);
+  using console = openConsole(options);
+  const host = !detach && prepared.spec.process.terminal === true ? findHostTerminal() : undefined;
   if (!detach && !options.noSubreaper) {
     // What the container's processes leave behind comes to us and is reaped here.
     execute(prctl(prctlOptions.PR_SET_CHILD_SUBREAPER, 1));
   }
   const made = makeContainer(options, prepared, "started");
   if (detach) {
-    startOrUndo(options, prepared, made);
+    startOrUndo(options, { prepared, made, console });
     return 0;
   }
   using attendant = attend(made.init.pid);
-  startOrUndo(options, prepared, made);
-  const status = await attendant.ended();
+  const { terminal } = made;
+  using relay =
+    host === undefined || terminal === undefined
+      ? undefined
+      : relayTerminal(host, { master: terminal, pidfd: attendant.pidfd });
+  startOrUndo(options, { prepared, made, console });
+  const status = await attendant.ended(relay);
   if (!keep) destroyContainer(options, made.record);
   return status;
 }
 
-function startOrUndo(options: RunOptions, prepared: Prepared, made: MadeContainer): void {
+function startOrUndo(
+  options: RunOptions,
+  container: {
+    readonly prepared: Prepared;
+    readonly made: MadeContainer;
+    readonly console: OwnedFd | undefined;
+  },
+): void {
+  const { prepared, made, console } = container;
   try {
+    sendTerminal(console, made);
     if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
     during("unable to start container process", () =>
       startInit(made.init.doorbell, made.record, prepared.spec),

@@ -232,6 +232,9 @@ function writeRecord(writer: Writer, index: number): void {
     } else if (operand.kind === "answer") {
       writeWord(arena, at, operand.part === "address" ? areaAddress : answerBytes);
     } else {
+      if (operand.kind === "output" && operand.initial !== undefined) {
+        arena.bytes.set(operand.initial, line.outputOffset);
+      }
       writeWord(arena, at, encodeOperand(arena, operand, areaAddress + line.outputOffset));
     }
     at += 8;

@@ -71,11 +71,19 @@ import {
   planHostname,
   planSysctls,
 } from "../inside/system-names.ts";
+import { findMultiplexer, openTerminal, takeTerminal } from "../inside/terminal.ts";
 import { batch, host, type InitProgram, type Part, parkingBatch } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
 import type { Linux, NamespaceType } from "../spec/types.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
-import { cgroupFd, doorbellFd, type HostFacts, listenerFd, relayFd } from "./host-facts.ts";
+import {
+  cgroupFd,
+  doorbellFd,
+  type HostFacts,
+  listenerFd,
+  masterFd,
+  relayFd,
+} from "./host-facts.ts";
 
 /** What the order asks of the namespaces. */
 type Namespaces = {
@@ -206,6 +214,7 @@ function* buildRoot(
     ? [
         ...prepareRoot(facts.root, { propagation, masks: maskedPaths.length > 0 }),
         ...entries.flatMap((entry) => planMount(entry, mountFacts)),
+        ...(spec.process.terminal === true ? findMultiplexer(mountFacts.relayFd) : []),
       ]
     : [];
   // A batch of its own: while init mounts, the next one is planned.
@@ -259,6 +268,12 @@ function enterRoot(
     ...(bindsDev(entries)
       ? []
       : planDevices(devices, { bind: bindDevices, hostHasKcore: facts.hostHasKcore })),
+    ...(spec.process.terminal === true
+      ? openTerminal(spec.process, {
+          relayFd: relayFd(facts.preserveFds),
+          masterFd: masterFd(facts.preserveFds),
+        })
+      : []),
     ...makeWorkingDirectory(spec.process.cwd),
     // Once everything is mounted that they could cover. Read-only first: a masked path may lie below a read-only one.
     ...planReadonlyPaths(linux.readonlyPaths ?? []),
@@ -290,7 +305,7 @@ function becomeUser(spec: ValidatedSpec, { made }: Namespaces, facts: HostFacts)
   const linux = spec.linux ?? {};
   return [
     // Inside the root: the host's null device would be a way out of the mount namespace's device rules.
-    ...reopenNullStreams(facts.nullStreams),
+    ...(process.terminal === true ? takeTerminal() : reopenNullStreams(facts.nullStreams)),
     ...ownStandardStreams({ uid: user.uid ?? 0, gid: user.gid ?? 0 }),
     ...readPasswd(process.env ?? []),
     // As root, who may enter what the user may not.

@@ -51,3 +51,8 @@ export function cgroupFd(preserveFds: number): number {
 export function relayFd(preserveFds: number): number {
   return 101 + preserveFds;
 }
+
+/** The master of the container's terminal, where the runtime fetches it. */
+export function masterFd(preserveFds: number): number {
+  return 102 + preserveFds;
+}

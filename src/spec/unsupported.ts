@@ -19,7 +19,6 @@ type Row<Document> = {
 };
 
 const processRows: readonly Row<Process>[] = [
-  row("process.terminal", "/terminal", ({ terminal }) => terminal === true),
   row("process.apparmorProfile", "/apparmorProfile", (process) => isSet(process.apparmorProfile)),
   row("process.selinuxLabel", "/selinuxLabel", (process) => isSet(process.selinuxLabel)),
   row("process.scheduler", "/scheduler", ({ scheduler }) => scheduler !== undefined),

@@ -81,6 +81,28 @@ export function ppoll(fd: number, events: number, timeoutMs?: number): Syscall {
   );
 }
 
+/**
+ * ppoll(2) of several descriptors; a negative one is passed over. The output is the vector itself: 8 bytes for each, of
+ * which the last two are what has happened.
+ */
+export function ppollAll(
+  wanted: readonly { readonly fd: number; readonly events: number }[],
+  timeoutMs: number,
+): Syscall {
+  const vector = new Int32Array(wanted.flatMap(({ fd, events }) => [fd, events]));
+  return call(
+    "ppoll",
+    { kind: "output", sizeBytes: vector.byteLength, initial: new Uint8Array(vector.buffer) },
+    number(wanted.length),
+    struct(timespec, {
+      tv_sec: number(Math.floor(timeoutMs / 1000)),
+      tv_nsec: number((timeoutMs % 1000) * 1e6),
+    }),
+    number(0),
+    number(0),
+  );
+}
+
 /** ioctl(SIOCSIFFLAGS): sets the flags of a network interface. */
 export function setInterfaceFlags(socketFd: Fd, name: string, value: number): Syscall {
   return call(

@@ -28,8 +28,8 @@ export type Operand =
       readonly layout: StructLayout;
       readonly values: Readonly<Record<string, FieldOperand>>;
     }
-  /** A pointer to a buffer that the call fills; it comes back with the result. */
-  | { readonly kind: "output"; readonly sizeBytes: number }
+  /** A pointer to a buffer that the call fills, which may begin with something; it comes back with the result. */
+  | { readonly kind: "output"; readonly sizeBytes: number; readonly initial?: Uint8Array }
   /** The address, or the length, of the answer of the batch that the call stands in; only the stub can be given these. */
   | { readonly kind: "answer"; readonly part: "address" | "length" };
 

@@ -15,6 +15,7 @@ import * as process_ from "../../src/abi/process.ts";
 import * as socket from "../../src/abi/socket.ts";
 import * as struct from "../../src/abi/struct.ts";
 import { type Architecture, syscallNumbers } from "../../src/abi/syscall-numbers.ts";
+import * as terminal from "../../src/abi/terminal.ts";
 import { present } from "../../src/base/assert.ts";
 
 type StructLayout = struct.StructLayout;
@@ -30,11 +31,15 @@ const libcTables = ["socketFamilies", "socketTypes", "SOL_SOCKET", "SCM_RIGHTS",
 libcTables.push("pollEvents", "accessModes", "F_OK", "unmountFlags", "interfaceFlags", "signalMax");
 
 const libcHeaders = ["signal.h", "net/if.h", "sys/socket.h", "poll.h", "unistd.h", "sys/mount.h"];
+/** linux/if.h takes in libc's sockets, which do not go together with the kernel's headers; messages are only in libc's. */
+const libcLayouts = ["ifreq", "messageHeader", "controlMessage"];
 const kernelHeaders = [
   ...["bpf", "capability", "close_range", "errno", "fcntl", "magic", "memfd", "mount"],
   ...["openat2", "poll", "prctl", "resource", "sched", "signal", "sockios", "stat", "time_types"],
-  ...["un", "wait"],
-].map((name) => `linux/${name}.h`);
+  ...["un", "wait", "uio", "tty"],
+]
+  .map((name) => `linux/${name}.h`)
+  .concat("asm/ioctls.h", "asm/termbits.h");
 
 /** Names of ours for what C says in another way. */
 const expressions: Readonly<Record<string, string>> = {
@@ -102,7 +107,10 @@ const members: Readonly<Record<string, string>> = {
 
 type Constant = { readonly name: string; readonly value: number; readonly table: string };
 
-const modules: readonly object[] = [bpf, capability, errno, file, mount, process_, socket];
+const modules: readonly object[] = [
+  ...[bpf, capability, errno, file, mount],
+  ...[process_, socket, terminal],
+];
 
 /** All exported numbers, alone or in a table. */
 const constants: readonly Constant[] = modules.flatMap((module) =>
@@ -191,14 +199,14 @@ check(
     }
     assert.ok(struct.structLayouts.every((layout) => [...layouts.values()].includes(layout)));
     assert.ok(layouts.size >= struct.structLayouts.length + 4, "those of bpf.ts are there");
-    // linux/if.h takes in libc's sockets, which do not go together with the kernel's headers.
-    const kernel = [...layouts].filter(([name]) => name !== "ifreq");
+    const kernel = [...layouts].filter(([name]) => !libcLayouts.includes(name));
+    const libc = [...layouts].filter(([name]) => libcLayouts.includes(name));
     const headers = kernel.flatMap(([, { header }]) =>
       header === "" || header === "signal.h" ? [] : [header],
     );
     const found = new Map([
       ...runC([...new Set([...kernelHeaders, ...headers])], kernel.flatMap(printLayout)),
-      ...runC(libcHeaders, printLayout(["ifreq", struct.ifreq])),
+      ...runC(libcHeaders, libc.flatMap(printLayout)),
     ]);
     for (const [key, layout] of layouts) {
       const sizeBytes = present(found.get(key), key);
@@ -242,7 +250,7 @@ if (!hasArm64) console.log("skip: constants of arm64: no x86-64 with linux-libc-
   // The tables are made when they are loaded, for the machine that loads them.
   const script = `
     Object.defineProperty(process, "arch", { value: "arm64" });
-    for (const name of ["bpf", "capability", "errno", "file", "mount", "process", "socket"]) {
+    for (const name of ["bpf", "capability", "errno", "file", "mount", "process", "socket", "terminal"]) {
       const module = await import("${join(import.meta.dir, "../../src/abi")}/" + name + ".ts");
       for (const [table, value] of Object.entries(module)) {
         if (typeof value === "number") console.log(table + "." + table, value);
@@ -256,7 +264,9 @@ if (!hasArm64) console.log("skip: constants of arm64: no x86-64 with linux-libc-
     if (!found.has(name) && maybeMissing[name] !== undefined) continue;
     assert.is(ours.get(`${table}.${name}`), found.get(name), `${table}: ${name}`);
   }
-  const layouts = struct.structLayouts.filter(({ name }) => !/ifreq|siginfo/.test(name));
+  const layouts = struct.structLayouts.filter(
+    (layout) => layout.name !== "siginfo_t" && !libcLayouts.includes(keyOf(layout)),
+  );
   const sizes = runC(
     [...new Set([...kernelHeaders, ...layouts.map(({ header }) => header)])].filter(Boolean),
     layouts.flatMap((layout) => printLayout([keyOf(layout), layout])),

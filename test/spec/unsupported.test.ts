@@ -19,7 +19,6 @@ const throttle = { major: 8, minor: 0, rate: 1 };
 
 /** What is asked for, its place, and a config that asks for it. */
 const requests: readonly (readonly [string, string, unknown])[] = [
-  ["process.terminal", "/process/terminal", makeConfig({ process: { terminal: true } })],
   [
     "process.apparmorProfile",
     "/process/apparmorProfile",
@@ -133,7 +132,7 @@ test("findUnsupported() names time offsets beside their namespace", () => {
 test("findUnsupported() lets values pass that ask for nothing", () => {
   const config = makeConfig({
     process: {
-      terminal: false,
+      terminal: true,
       apparmorProfile: "",
       selinuxLabel: "",
       execCPUAffinity: { initial: "" },
@@ -168,8 +167,8 @@ test("findUnsupported() has nothing to say about what this version does", () => 
 });
 
 test("documents that stand alone have pointers from their own root", () => {
-  assert.equal(findUnsupportedProcess({ cwd: "/", terminal: true }), [
-    { what: "process.terminal", pointer: "/terminal" },
+  assert.equal(findUnsupportedProcess({ cwd: "/", apparmorProfile: "x" }), [
+    { what: "process.apparmorProfile", pointer: "/apparmorProfile" },
   ]);
   assert.equal(findUnsupportedResources({ blockIO: { weight: 10 } }), [
     { what: "linux.resources.blockIO", pointer: "/blockIO" },
@@ -177,12 +176,12 @@ test("documents that stand alone have pointers from their own root", () => {
 });
 
 test("refuseUnsupported() raises one fault that names all", () => {
-  const config = makeConfig({ process: { terminal: true }, hooks: { poststop: [hook] } });
+  const config = makeConfig({ process: { selinuxLabel: "x" }, hooks: { poststop: [hook] } });
   const error = catchFault(() => refuseUnsupported(findUnsupported(validateConfig(config))));
   assert.equal(error?.fault, {
     kind: "unsupported",
-    pointer: "/process/terminal",
-    what: "process.terminal, hooks.poststop",
+    pointer: "/process/selinuxLabel",
+    what: "process.selinuxLabel, hooks.poststop",
   });
   assert.is(
     catchFault(() => refuseUnsupported([])),

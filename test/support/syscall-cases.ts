@@ -32,6 +32,7 @@ import * as fileCalls from "../../src/syscall/files.ts";
 import * as mountCalls from "../../src/syscall/mounts.ts";
 import * as processCalls from "../../src/syscall/processes.ts";
 import * as socketCalls from "../../src/syscall/sockets.ts";
+import * as terminalCalls from "../../src/syscall/terminals.ts";
 import { slot } from "../../src/syscall/value.ts";
 import type { Sequence } from "./steps.ts";
 
@@ -54,6 +55,7 @@ export const modules = [
   mountCalls,
   processCalls,
   socketCalls,
+  terminalCalls,
 ];
 export const bpf = noted(bpfCalls);
 export const credentials = noted(credentialCalls);
@@ -61,6 +63,7 @@ export const files = noted(fileCalls);
 export const mounts = noted(mountCalls);
 export const processes = noted(processCalls);
 export const sockets = noted(socketCalls);
+export const terminals = noted(terminalCalls);
 
 /** A directory of each side's own. */
 export const own = 300;
@@ -241,6 +244,20 @@ export const cases: Readonly<Record<string, Sequence>> = {
     ["uid", credentials.setresuid(0)],
     ["too many capabilities", credentials.capset(allCapabilities())],
   ],
+  "a pseudoterminal": [
+    ["master", files.openat(-100, "/dev/ptmx", { flags: O_RDWR | openFlags.O_NOCTTY })],
+    ["unlock", terminals.unlockPeer(slot("master"))],
+    ["peer", terminals.openPeer(slot("master"))],
+    ["resize", terminals.setWindowSize(slot("master"), { rows: 7, columns: 9 })],
+    ["size", terminals.getWindowSize(slot("peer"))],
+    ["modes", terminals.getTerminalModes(slot("peer"))],
+    ["bad modes", terminals.setTerminalModes(-1, new Uint8Array(36))],
+    // A session has one already, or the caller leads none.
+    ["control", terminals.setControllingTerminal(sharedFile)],
+    ["nothing happened", sockets.ppollAll([{ fd: -1, events: 1 }], 1)],
+    ["close the peer", files.close(slot("peer"))],
+    ["close the master", files.close(slot("master"))],
+  ],
   "other processes": [
     ["there", processes.kill(1, 0)],
     ["not there", processes.kill(2 ** 22 + 1, 0)],
@@ -279,5 +296,6 @@ export const successes: Readonly<Record<string, readonly string[]>> = {
   "sockets that talk to each other": ["bind", "listen", "connect", "accept", "read", "poll", "up"],
   "names of the uts namespace": ["host", "domain"],
   "what a process is": ["name", "core", "groups", "uid", "sleep", "handler"],
+  "a pseudoterminal": ["unlock", "peer", "resize", "size", "modes", "nothing happened"],
   "other processes": ["there", "pidfd", "signal"],
 };

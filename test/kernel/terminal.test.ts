@@ -1,0 +1,191 @@
+// Containers with a terminal: in the foreground inside a terminal of script(1), and handed to a console socket. Needs root.
+
+import { dlopen, ptr } from "bun:ffi";
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { executeForOutput, must } from "../../src/ffi/execute.ts";
+import { own } from "../../src/host/files.ts";
+import { read, write } from "../../src/syscall/files.ts";
+import { accept4, bindPath, listen, ppoll, socket } from "../../src/syscall/sockets.ts";
+import { type Bundle, openRoom, runBriefly, slowness } from "../support/room.ts";
+
+const test = suite("kernel/terminal");
+const room = openRoom("terminal");
+const hasScript = existsSync("/usr/bin/script");
+if (!hasScript) console.log("skip: a terminal of our own: script(1) is not installed");
+const withTerminal = hasScript ? test : test.skip;
+
+const mounts = [
+  { destination: "/proc", type: "proc", source: "proc" },
+  { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["mode=755"] },
+  {
+    destination: "/dev/pts",
+    type: "devpts",
+    source: "devpts",
+    options: ["newinstance", "ptmxmode=0666", "mode=0620"],
+  },
+];
+const namespaces = [{ type: "pid" }, { type: "mount" }];
+
+function makeBundle(
+  script: string,
+  change: { readonly mounts?: typeof mounts; readonly process?: object } = {},
+): Bundle {
+  return room.makeBundle({
+    mounts: change.mounts ?? mounts,
+    process: { terminal: true, args: ["sh", "-c", script], ...change.process },
+    linux: { namespaces },
+  });
+}
+
+/** Runs a shell command with a terminal of its own, into which another one's output is typed. */
+function inTerminal(
+  command: string,
+  typist = "true",
+): { readonly status: number; readonly output: string } {
+  const file = join(room.directory, "command.sh");
+  writeFileSync(file, command);
+  const shell = `(${typist}) | script -qec 'sh ${file}' /dev/null`;
+  const { status, stdout } = runBriefly(["sh", "-c", shell]);
+  return { status, output: stdout.replaceAll("\r", "") };
+}
+
+withTerminal(
+  "a foreground run relays, passes size and status on, and gives the terminal back",
+  () => {
+    const bundle = makeBundle(
+      "tty; stty size; stat -c %t:%T /dev/console; test -t 0 -a -t 1 -a -t 2; read line; echo got $line; exit 5",
+    );
+    const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
+    const modes = "stty -a | tr '\\n' ' ' | cksum";
+    const { status, output } = inTerminal(
+      `stty rows 33 cols 77; ${modes}; ${run}; code=$?; ${modes}; exit $code`,
+      "echo typed",
+    );
+    assert.is(status, 5);
+    assert.match(output, /\/dev\/pts\/0\n33 77\n88:0\n/);
+    assert.match(output, /got typed/);
+    const [before, after] = [...output.matchAll(/^\d+ \d+$/gm)].filter(
+      ([line]) => line !== "33 77",
+    );
+    assert.is(before?.[0], after?.[0]);
+  },
+);
+
+// Typed too early, it would be our own terminal that makes a signal of it; the emulated machine takes its time.
+const withTiming = hasScript && slowness === 1 ? test : test.skip;
+withTiming("an interrupt typed into the terminal reaches the container", () => {
+  const bundle = makeBundle("trap 'echo interrupted; exit 3' INT; echo ready; sleep 20 & wait");
+  const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
+  const { status, output } = inTerminal(run, "sleep 1; printf '\\003'; sleep 1");
+  assert.match(output, /interrupted/);
+  assert.is(status, 3);
+});
+
+test("a terminal without anybody to look after it is refused, in runc's words", () => {
+  const bundle = makeBundle("true");
+  const create = room.tsRunc(["create", "-b", bundle.directory, room.newId()]);
+  assert.is(create.status, 1);
+  assert.match(
+    create.stderr,
+    /cannot allocate tty if runc will detach without setting console socket/,
+  );
+  const plain = makeBundle("true", { process: { terminal: false } });
+  const socketPath = join(room.directory, "unused.sock");
+  const useless = ["create", "--console-socket", socketPath, "-b", plain.directory, room.newId()];
+  assert.match(
+    room.tsRunc(useless).stderr,
+    /cannot use console socket if runc will not detach or allocate tty/,
+  );
+  const absent = ["create", "--console-socket", socketPath, "-b", bundle.directory, room.newId()];
+  assert.match(room.tsRunc(absent).stderr, /connecting to the console socket .*no such file/);
+  // No terminal of ours either: the test's streams are files.
+  const alone = runBriefly([
+    "setsid",
+    "-w",
+    ...room.command("run", "-b", bundle.directory, room.newId()),
+  ]);
+  assert.is(alone.status, 1);
+  assert.match(alone.stderr, /failed to get a console/);
+});
+
+/** Waits on a console socket for a terminal's master, as engines do; recvmsg(2). */
+function receiveMaster(listener: number): number {
+  const { recvmsg } = dlopen("libc.so.6", {
+    recvmsg: { args: ["i32", "ptr", "i32"], returns: "i64" },
+  }).symbols;
+  using peer = own(must(accept4(listener, 0), "waiting for the terminal"));
+  const name = new Uint8Array(4096);
+  const control = new Uint8Array(64);
+  const vector = new BigUint64Array([BigInt(ptr(name)), BigInt(name.length)]);
+  const message = new BigUint64Array(7);
+  message.set([0n, 0n, BigInt(ptr(vector)), 1n, BigInt(ptr(control)), BigInt(control.length)]);
+  const received = Number(recvmsg(peer.fd, ptr(message), 0));
+  assert.is(new TextDecoder().decode(name.subarray(0, received)), "/dev/ptmx");
+  return new DataView(control.buffer).getInt32(16, true);
+}
+
+test("create hands the master to the console socket before it ends, and start uses it", async () => {
+  const bundle = makeBundle("stty size; read line; echo got $line; exit 4", {
+    process: { consoleSize: { width: 61, height: 17 } },
+  });
+  const id = room.newId();
+  const path = join(room.directory, "console.sock");
+  using listener = own(must(socket(1, 1), "making a console socket"));
+  must(bindPath(listener.fd, path), "making a console socket");
+  must(listen(listener.fd, 1), "making a console socket");
+  const { status, stderr } = room.tsRunc([
+    ...["create", "--console-socket", path, "-b", bundle.directory, id],
+  ]);
+  assert.is(stderr, "");
+  assert.is(status, 0);
+  using master = own(receiveMaster(listener.fd));
+  assert.is(room.tsRunc(["start", id]).status, 0);
+  must(write(master.fd, new TextEncoder().encode("typed\n")), "typing");
+  let output = "";
+  for (let tries = 0; !output.includes("got typed") && tries < 100; tries += 1) {
+    must(ppoll(master.fd, 1, 1000 * slowness), "waiting for output");
+    const { result, output: bytes } = executeForOutput(read(master.fd, 4096));
+    if (result <= 0) break;
+    output += new TextDecoder().decode(bytes.subarray(0, result));
+  }
+  assert.match(output, /17 61/);
+  assert.match(output, /got typed/);
+  assert.is(room.tsRunc(["delete", "--force", id]).status, 0);
+});
+
+withTerminal("a link at /dev/console is refused, and the host's file is left alone", () => {
+  const target = join(room.directory, "host-file");
+  writeFileSync(target, "host");
+  const bundle = makeBundle("true", {
+    mounts: mounts.filter(({ destination }) => destination !== "/dev"),
+  });
+  mkdirSync(join(bundle.rootfs, "dev/pts"), { recursive: true });
+  symlinkSync(target, join(bundle.rootfs, "dev/console"));
+  const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
+  const { status, output } = inTerminal(run);
+  assert.is(status, 1);
+  assert.match(output, /console.*too many levels of symbolic links/);
+});
+
+withTerminal("a ptmx of the image that is no multiplexer of a devpts is not opened", () => {
+  const bundle = makeBundle("true", { mounts: mounts.slice(0, 1) });
+  rmSync(join(bundle.rootfs, "dev"), { recursive: true });
+  mkdirSync(join(bundle.rootfs, "dev/pts"), { recursive: true });
+  runBriefly(["mknod", join(bundle.rootfs, "dev/pts/ptmx"), "c", "1", "3"]);
+  assert.equal(readdirSync(join(bundle.rootfs, "dev/pts")), ["ptmx"]);
+  const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
+  const { status, output } = inTerminal(run);
+  assert.is(status, 1);
+  assert.match(output, /allocating the terminal: .*is not the character device 5:2/);
+});
+
+test("nothing is left behind", async () => {
+  assert.equal(await room.leftovers(), []);
+});
+
+test.after(room.remove);
+
+test.run();
