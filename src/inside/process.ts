@@ -258,8 +258,8 @@ export function startProgram(program: {
   ];
 }
 
-/** How much of /etc/passwd is read for HOME; a user that stands behind it gets `/`. */
-const passwdBytes = 32 * 1024;
+/** How much of /etc/passwd is read for HOME; a user that stands behind it gets `/`. Root's line is the first. */
+const passwdBytes = { root: 4 * 1024, others: 32 * 1024 } as const;
 
 /** Slot of the text of the container's /etc/passwd. */
 export const passwdSlot = "passwd.text";
@@ -268,7 +268,7 @@ export const passwdSlot = "passwd.text";
  * Reads the container's /etc/passwd, for HOME where the environment has none: a regular file only, without waiting for
  * anything, and never through a link that leaves the root. Run by init, inside the root.
  */
-export function readPasswd(env: readonly string[]): Step[] {
+export function readPasswd(env: readonly string[], uid: number): Step[] {
   if (env.some((item) => item.startsWith("HOME=") && item !== "HOME=")) return [];
   const doing = "reading the container's /etc/passwd";
   const { O_CLOEXEC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK } = openFlags;
@@ -278,7 +278,10 @@ export function readPasswd(env: readonly string[]): Step[] {
       slot: "passwd",
       recovery: ignoreAny,
       onSuccess: [
-        step(doing, read(slot("passwd"), passwdBytes), { slot: passwdSlot, recovery: ignoreAny }),
+        step(doing, read(slot("passwd"), uid === 0 ? passwdBytes.root : passwdBytes.others), {
+          slot: passwdSlot,
+          recovery: ignoreAny,
+        }),
         step(doing, close(slot("passwd"))),
       ],
     }),

@@ -307,7 +307,7 @@ function becomeUser(spec: ValidatedSpec, { made }: Namespaces, facts: HostFacts)
     // Inside the root: the host's null device would be a way out of the mount namespace's device rules.
     ...(process.terminal === true ? takeTerminal() : reopenNullStreams(facts.nullStreams)),
     ...ownStandardStreams({ uid: user.uid ?? 0, gid: user.gid ?? 0 }),
-    ...readPasswd(process.env ?? []),
+    ...readPasswd(process.env ?? [], user.uid ?? 0),
     // As root, who may enter what the user may not.
     ...enterWorkingDirectory(process.cwd),
     ...planUmask(user.umask),
