@@ -52,8 +52,6 @@ export type Fault =
   /** Something given by the caller (a path, a descriptor, a rootfs) is not what it must be. */
   | { readonly kind: "refused"; readonly message: string };
 
-export type FaultKind = Fault["kind"];
-
 /** The only error that ts-runc throws on purpose. Anything else that surfaces is a bug. */
 export class FaultError extends Error {
   readonly fault: Fault;

@@ -267,6 +267,23 @@ features.md.`,
     load: async () => (await import("./features.ts")).features,
   },
   {
+    name: "program",
+    usage: "print what would be done for a bundle, call by call",
+    argumentsUsage: "",
+    description: `Prints the system calls that init would make for the bundle on this host, with
+what each is for, and what the runtime does beside them. Nothing is done.`,
+    options: [
+      {
+        name: "bundle",
+        short: "b",
+        kind: "text",
+        usage: "path to the root of the bundle directory, defaults to the current directory",
+      },
+    ],
+    positionals: none,
+    load: async () => (await import("./program.ts")).program,
+  },
+  {
     name: "completion",
     usage: "print a completion script for bash",
     argumentsUsage: "",

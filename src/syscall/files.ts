@@ -265,7 +265,3 @@ export function fsync(fd: Fd): Syscall {
 export function memfdCreate(name: string, createFlags: number): Syscall {
   return call("memfd_create", text(name), flags(memfdFlags, createFlags));
 }
-
-export function inotifyInit1(initFlags: number): Syscall {
-  return call("inotify_init1", flags(openFlags, initFlags));
-}

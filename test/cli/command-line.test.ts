@@ -107,8 +107,9 @@ beside("help has runc's layout, exit status and commands", () => {
   const described = /^ {2,3}(\w+) {2,}\w/gm;
   const commands = (text: string) => [...text.matchAll(described)].map(([, name]) => name);
   const theirs = new Set(commands(runProgram([String(runc), "--help"]).stdout));
+  const oursAlone = new Set(["completion", "help", "program"]);
   for (const name of commands(tsRunc(["--help"]).stdout)) {
-    if (name !== "completion" && name !== "help") assert.ok(theirs.has(name), name);
+    if (!oursAlone.has(name ?? "")) assert.ok(theirs.has(name), name);
   }
 });
 

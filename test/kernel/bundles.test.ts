@@ -189,6 +189,16 @@ test("nothing of the bundles is left", async () => {
   assert.equal(await room.leftovers(), []);
 });
 
+test("program prints what would be done for a bundle, and does nothing", async () => {
+  const { status, stdout, stderr } = room.tsRunc(["program", "-b", join(bundles, "hello")]);
+  assert.is(stderr, "");
+  assert.is(status, 0);
+  assert.match(stdout, /^init: namespaces/);
+  assert.match(stdout, /pivoting to the rootfs\n {4}fchdir\(root\)\n {4}pivot_root\("\.", "\."\)/);
+  assert.match(stdout, /^init: parking$/m);
+  assert.equal(await room.leftovers(), []);
+});
+
 test.after(() => room.remove());
 
 test.run();

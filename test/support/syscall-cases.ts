@@ -147,8 +147,6 @@ export const cases: Readonly<Record<string, Sequence>> = {
   "files without a name": [
     ["memory", files.memfdCreate("test", memfdFlags.MFD_CLOEXEC)],
     ["memory closed", files.close(slot("memory"))],
-    ["watch", files.inotifyInit1(O_CLOEXEC)],
-    ["watch closed", files.close(slot("watch"))],
   ],
   "a tmpfs made with the new calls": [
     ["point", files.mkdirat(own, "mount", 0o755)],
