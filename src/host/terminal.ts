@@ -27,9 +27,11 @@ export function fetchDescriptor(pid: number, fd: number, doing: string): OwnedFd
 export function connectConsole(path: string): OwnedFd {
   const doing = `connecting to the console socket ${path}`;
   const { SOCK_CLOEXEC, SOCK_STREAM } = socketTypes;
-  const console = own(must(socket(socketFamilies.AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), doing));
-  must(connectPath(console.fd, path), doing);
-  return console;
+  const consoleSocket = own(
+    must(socket(socketFamilies.AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), doing),
+  );
+  must(connectPath(consoleSocket.fd, path), doing);
+  return consoleSocket;
 }
 
 /** What the message says besides the descriptor, as runc's: receivers show it as the name of the file. */
@@ -40,7 +42,7 @@ const masterName = "/dev/ptmx";
  *
  * @throws `syscall` fault
  */
-export function sendMaster(console: OwnedFd, master: OwnedFd): void {
+export function sendMaster(consoleSocket: OwnedFd, master: OwnedFd): void {
   const message = struct(messageHeader, {
     msg_iov: struct(ioVector, { iov_base: text(masterName), iov_len: number(masterName.length) }),
     msg_iovlen: number(1),
@@ -52,5 +54,5 @@ export function sendMaster(console: OwnedFd, master: OwnedFd): void {
     }),
     msg_controllen: number(controlMessage.sizeBytes),
   });
-  must(call("sendmsg", number(console.fd), message, number(0)), "sending the terminal");
+  must(call("sendmsg", number(consoleSocket.fd), message, number(0)), "sending the terminal");
 }
