@@ -84,7 +84,7 @@ withTiming("an interrupt typed into the terminal reaches the container", () => {
   assert.is(status, 3);
 });
 
-test("a terminal without anybody to look after it is refused, in runc's words", () => {
+test("a terminal without anybody to look after it is refused, in runc's words", async () => {
   const bundle = makeBundle("true");
   const create = room.tsRunc(["create", "-b", bundle.directory, room.newId()]);
   assert.is(create.status, 1);
@@ -101,14 +101,13 @@ test("a terminal without anybody to look after it is refused, in runc's words", 
   );
   const absent = ["create", "--console-socket", socketPath, "-b", bundle.directory, room.newId()];
   assert.match(room.tsRunc(absent).stderr, /connecting to the console socket .*no such file/);
-  // No terminal of ours either: the test's streams are files.
-  const alone = runBriefly([
-    "setsid",
-    "-w",
-    ...room.command("run", "-b", bundle.directory, room.newId()),
-  ]);
-  assert.is(alone.status, 1);
-  assert.match(alone.stderr, /failed to get a console/);
+  // No terminal of ours either: none is a stream, and a new session has none.
+  const alone = Bun.spawn(room.command("run", "-b", bundle.directory, room.newId()), {
+    stdio: ["ignore", "ignore", "pipe"],
+    detached: true,
+  });
+  assert.match(await new Response(alone.stderr).text(), /failed to get a console/);
+  assert.is(await alone.exited, 1);
 });
 
 /** Waits on a console socket for a terminal's master, as engines do; recvmsg(2). */
