@@ -2,6 +2,7 @@
 // relative path needs it, because it may have been deleted.
 
 import { raise } from "../base/fault.ts";
+import { pathNames } from "../base/path.ts";
 import { mustForOutput } from "../ffi/execute.ts";
 import { getcwd } from "../syscall/files.ts";
 
@@ -13,13 +14,8 @@ const pathMaxBytes = 4096;
  * @throws FaultError when the path is relative and there is no current directory
  */
 export function absolutePath(path: string): string {
-  const components: string[] = [];
   const whole = path.startsWith("/") ? path : `${currentDirectory()}/${path}`;
-  for (const component of whole.split("/")) {
-    if (component === "..") components.pop();
-    else if (component !== "" && component !== ".") components.push(component);
-  }
-  return `/${components.join("/")}`;
+  return `/${pathNames(whole).join("/")}`;
 }
 
 function currentDirectory(): string {

@@ -5,6 +5,7 @@ import { AT_FDCWD, atFlags, FD_CLOEXEC, fcntlCommands, fileTypes } from "../abi/
 import { prctlOptions } from "../abi/process.ts";
 import { readField, readWideField, rlimit64, statxBuffer } from "../abi/struct.ts";
 import { raise } from "../base/fault.ts";
+import { pathNames } from "../base/path.ts";
 import { execute, executeForOutput, mustForOutput } from "../ffi/execute.ts";
 import type { CgroupPlaces } from "../inside/cgroup.ts";
 import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
@@ -160,15 +161,5 @@ export function releasePreservedFds(count: number): void {
 /** Absolute path of the rootfs. Spec: config.md#root: a relative path is relative to the bundle. */
 export function rootfsPath(spec: Spec, bundle: string): string {
   const path = spec.root?.path ?? "";
-  return normalize(path.startsWith("/") ? path : `${bundle}/${path}`);
-}
-
-/** Takes `.`, empty components and `..` out of an absolute path, by its text alone. */
-function normalize(path: string): string {
-  const names: string[] = [];
-  for (const name of path.split("/")) {
-    if (name === "..") names.pop();
-    else if (name !== "" && name !== ".") names.push(name);
-  }
-  return `/${names.join("/")}`;
+  return `/${pathNames(path.startsWith("/") ? path : `${bundle}/${path}`).join("/")}`;
 }

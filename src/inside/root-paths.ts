@@ -1,6 +1,7 @@
 // Finding and making paths in the rootfs, run by init: from the root's descriptor, one openat2 or one component at a time.
 
 import { fileTypes, openFlags, resolveFlags } from "../abi/file.ts";
+import { pathNames } from "../base/path.ts";
 import { type Recovery, rarely, type Step, step } from "../program/step.ts";
 import { close, mkdirat, mknodat, openat, openat2 } from "../syscall/files.ts";
 import { type Fd, slot } from "../syscall/value.ts";
@@ -38,7 +39,7 @@ export type TargetKind =
 
 /**
  * Opens a mount point in the rootfs, making it and its missing parents first if need be: directories 0755, files 0644.
- * Components are made one by one relative to the descriptor of the one before (CVE-2024-45310).
+ * `..` is taken out of the path by its text, as runc does. Components are made one by one relative to the descriptor of the one before (CVE-2024-45310).
  *
  * Spec: config.md#mounts: the destination is made if it does not exist.
  */
@@ -49,7 +50,7 @@ export function openTarget(
 ): Step {
   const { kind, resolve = inRoot } = options;
   const place = { path, prefix: options.slot, resolve };
-  return openInRoot(doing, `/${componentsOf(path).join("/")}`, {
+  return openInRoot(doing, `/${pathNames(path).join("/")}`, {
     slot: options.slot,
     resolve,
     recovery: {
@@ -83,7 +84,7 @@ function makeTargetLike(doing: string, source: string, place: Place): Step[] {
 
 /** Makes the last component; its parent is nearly always there. */
 function makeTarget(doing: string, kind: "directory" | "file", place: Place): Step[] {
-  const names = componentsOf(place.path);
+  const names = pathNames(place.path);
   const name = names.pop() ?? "";
   const here = `${place.prefix}.parent`;
   if (names.length === 0) return [makeLast(doing, slot(rootSlot), { name, kind, here })];
@@ -137,16 +138,6 @@ function makeDirectoriesInRoot(doing: string, names: readonly string[], place: P
     ...steps,
     ...names.map((_, index) => step(doing, close(slot(`${place.prefix}.${index}`)))),
   ];
-}
-
-/** The names of a path; `..` is taken out by the text alone, as runc does, and never leads above the root. */
-function componentsOf(path: string): string[] {
-  const names: string[] = [];
-  for (const name of path.split("/")) {
-    if (name === "..") names.pop();
-    else if (name !== "" && name !== ".") names.push(name);
-  }
-  return names;
 }
 
 /**

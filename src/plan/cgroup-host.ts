@@ -1,5 +1,7 @@
 // Which cgroup hierarchies the host has and where we are in them, from the texts of /proc; it reads nothing itself.
 
+import { pathNames } from "../base/path.ts";
+
 /** One mounted hierarchy. */
 export type CgroupHierarchy = {
   /** What runc's state.json calls it: `["cpu", "cpuacct"]`, `["name=systemd"]`, `[""]` for the v2 tree of a hybrid host. */
@@ -118,10 +120,5 @@ function unescapeMount(field: string): string {
  * The result has no trailing slash, no empty component, no `.` and no `..`.
  */
 export function joinPath(directory: string, inner: string): string {
-  const components: string[] = [];
-  for (const component of inner.split("/")) {
-    if (component === "..") components.pop();
-    else if (component !== "" && component !== ".") components.push(component);
-  }
-  return [directory, ...components].join("/");
+  return [directory, ...pathNames(inner)].join("/");
 }

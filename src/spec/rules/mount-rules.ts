@@ -1,5 +1,6 @@
 // The rules for mounts that the config alone decides; what is at a destination is looked at when it is mounted.
 
+import { pathNames } from "../../base/path.ts";
 import { hasNamespace } from "../namespaces.ts";
 import type { Mount, Spec } from "../types.ts";
 import { isMapped } from "./namespace-rules.ts";
@@ -50,12 +51,7 @@ export function cleanDestination(destination: string): string {
   // Almost all are clean, and a config can have thousands.
   const odd = ["//", "/."].some((part) => destination.includes(part)) || destination.endsWith("/");
   if (destination.startsWith("/") && !odd) return destination;
-  const parts: string[] = [];
-  for (const part of destination.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  return `/${parts.join("/")}`;
+  return `/${pathNames(destination).join("/")}`;
 }
 
 function mountRule(section: string, judge: Judge): Rule<Spec> {
