@@ -2,7 +2,7 @@
 //
 //   CgroupHost, id, cgroupsPath, resources --> planCgroup --> CgroupPlan
 //     makeCgroup     plan.hierarchies (directories), plan.beforeJoin (v1: what must stand before a process comes)
-//     joinCgroup     plan.paths
+//     joinCgroup     plan.paths, for a process that is moved from outside; init joins by itself (inside/cgroup.ts)
 //     applyResources plan.steps, in order
 //     state.json     plan.paths, as `cgroup_paths`; delete, kill, pause and events need no more than that
 

@@ -27,8 +27,13 @@ import { planMaskedPaths, planReadonlyPaths } from "../inside/covered-paths.ts";
 import { planCredentials } from "../inside/credentials.ts";
 import { effectiveDevices, planDevices } from "../inside/devices.ts";
 import { joinKeyring } from "../inside/keyring.ts";
-import { finishMount, isBind, type MountEntry, planMount } from "../inside/mounts/mount.ts";
-import { parseMountOptions } from "../inside/mounts/options.ts";
+import {
+  finishMount,
+  isBind,
+  type MountEntry,
+  mountEntries,
+  planMount,
+} from "../inside/mounts/mount.ts";
 import {
   becomeRoot,
   dieWithRuntime,
@@ -200,7 +205,7 @@ function* buildRoot(
 ): Generator<Part> {
   const { made } = namespaces;
   const { rootfsPropagation: propagation, maskedPaths = [] } = spec.linux ?? {};
-  const entries = (spec.mounts ?? []).map((mount, index): MountEntry => ({ mount, index }));
+  const entries = mountEntries(spec.mounts ?? []);
   const { bundle, cgroup, preserveFds } = facts;
   const mountFacts = { bundle, cgroup, relayFd: relayFd(preserveFds) };
   const hasMountNamespace = made.has("mount") || namespaces.joined.has("mount");
@@ -293,9 +298,7 @@ function enterRoot(
 
 function bindsDev(entries: readonly MountEntry[]): boolean {
   return entries.some(
-    ({ mount }) =>
-      mount.destination.replace(/\/+$/, "") === "/dev" &&
-      isBind(mount, parseMountOptions(mount.options ?? [])),
+    (entry) => entry.mount.destination.replace(/\/+$/, "") === "/dev" && isBind(entry),
   );
 }
 

@@ -15,7 +15,12 @@ const fsconfigValueMaxBytes = 255;
 
 /** Whether a value of the data is longer than fsconfig(2) takes. */
 export function hasLongData({ data }: MountOptions): boolean {
-  return data.some((item) => new TextEncoder().encode(item).byteLength > fsconfigValueMaxBytes);
+  return data.some(
+    (item) =>
+      // UTF-8 has at most three bytes for a unit: hardly any item has to be encoded to know.
+      3 * item.length > fsconfigValueMaxBytes &&
+      new TextEncoder().encode(item).byteLength > fsconfigValueMaxBytes,
+  );
 }
 
 /**

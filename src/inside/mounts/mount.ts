@@ -1,6 +1,7 @@
 // One entry of config.json's mounts as steps: which of the ways of mounting it takes, and what happens to it afterwards.
 
 import { atFlags, fileSystemMagic } from "../../abi/file.ts";
+import { mountAttributes } from "../../abi/mount.ts";
 import { type Step, step } from "../../program/step.ts";
 import type { Mount } from "../../spec/types.ts";
 import { close, fstatfs } from "../../syscall/files.ts";
@@ -25,18 +26,30 @@ export type MountFacts = {
   readonly relayFd: number;
 };
 
-/** A mount entry under its number, which makes the names of its slots. */
-export type MountEntry = { readonly mount: Mount; readonly index: number };
+/** A mount entry with its options sorted, under its number, which makes the names of its slots. */
+export type MountEntry = {
+  readonly mount: Mount;
+  readonly index: number;
+  readonly options: MountOptions;
+};
+
+/** Takes the entries of a config. */
+export function mountEntries(mounts: readonly Mount[]): readonly MountEntry[] {
+  return mounts.map((mount, index) => ({
+    mount,
+    index,
+    options: parseMountOptions(mount.options ?? []),
+  }));
+}
 
 /** Steps that mount one entry, in the container's mount namespace, before the root is pivoted to. Run by init. */
-export function planMount({ mount, index }: MountEntry, facts: MountFacts): Step[] {
-  const options = parseMountOptions(mount.options ?? []);
+export function planMount({ mount, index, options }: MountEntry, facts: MountFacts): Step[] {
   const name = `mount${index}`;
   if (mount.type === "cgroup" || mount.type === "cgroup2") {
     return planCgroupMount({ mount, name, options }, facts.cgroup);
   }
   const doing = mountDoing(mount);
-  if (isBind(mount, options)) {
+  if (isBind({ mount, options })) {
     const source = absoluteSource(mount.source ?? "", facts.bundle);
     return [
       ...bindSteps({ doing, name, source, options }),
@@ -78,7 +91,7 @@ function refuseFalseProc(doing: string, name: string): Step[] {
 }
 
 /** Spec: config.md#posix-platform-mounts: `bind` and `rbind` make a bind mount, whatever the type says. */
-export function isBind(mount: Mount, options: MountOptions): boolean {
+export function isBind({ mount, options }: Pick<MountEntry, "mount" | "options">): boolean {
   return mount.type === "bind" || options.bind;
 }
 
@@ -90,20 +103,15 @@ function absoluteSource(source: string, bundle: string): string {
  * Steps for what a mount gets only when everything else is in place: a read-only tmpfs, in which mount points and
  * devices of later entries had to be made first.
  */
-export function finishMount({ mount, index }: MountEntry): Step[] {
-  if (!isLateReadonly(mount)) return [];
+export function finishMount({ mount, index, options }: MountEntry): Step[] {
+  const { set } = options.attributes;
+  const isReadonly = (set & mountAttributes.MOUNT_ATTR_RDONLY) !== 0;
+  if (mount.type !== "tmpfs" || options.bind || !isReadonly) return [];
   const doing = `making ${JSON.stringify(mount.destination)} read-only`;
   const here = `mount${index}.finished`;
-  const set = parseMountOptions(mount.options ?? []).attributes.set;
   return [
     openInRoot(doing, mount.destination, { slot: here }),
     step(doing, mountSetattr(slot(here), "", { flags: AT_EMPTY_PATH, set })),
     step(doing, close(slot(here))),
   ];
-}
-
-/** Whether the entry's `ro` is applied at the end. */
-export function isLateReadonly(mount: Mount): boolean {
-  const options = parseMountOptions(mount.options ?? []);
-  return mount.type === "tmpfs" && !options.bind && (options.attributes.set & 1) !== 0;
 }
