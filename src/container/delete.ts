@@ -8,7 +8,7 @@ import { removeCgroup } from "../host/cgroups/remove.ts";
 import { exists } from "../host/files.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/processes.ts";
 import { observe } from "./observe.ts";
-import { type ContainerRecord, readRecord } from "./record.ts";
+import { type ContainerRecord, initIdentity, readRecord } from "./record.ts";
 import { requireStatus } from "./status.ts";
 import {
   type ContainerPlace,
@@ -57,7 +57,7 @@ export function destroyContainer(place: ContainerPlace, record: ContainerRecord)
 function killForced(options: ContainerPlace): void {
   const record = readRecordFor({ ...options, force: true });
   if (record === undefined || record.init_process_pid === 0) return;
-  using pidfd = openProcess(identity(record));
+  using pidfd = openProcess(initIdentity(record));
   if (pidfd !== undefined) sendSignal(pidfd, signals.SIGKILL);
 }
 
@@ -78,17 +78,10 @@ function readRecordFor(
 }
 
 function endInit(record: ContainerRecord, frozen: boolean): void {
-  using pidfd = openProcess(identity(record));
+  using pidfd = openProcess(initIdentity(record));
   if (pidfd === undefined) return;
   sendSignal(pidfd, signals.SIGKILL);
   if (frozen) thaw(record.cgroup_paths);
   if (waitForEnd(pidfd, killTimeoutMs)) return;
   raise({ kind: "status", message: "container init still running" });
-}
-
-function identity(record: ContainerRecord): {
-  readonly pid: number;
-  readonly startTimeTicks: number;
-} {
-  return { pid: record.init_process_pid, startTimeTicks: record.init_process_start };
 }

@@ -9,7 +9,7 @@ import { killAll } from "../host/cgroups/processes.ts";
 import { openProcess, sendSignal } from "../host/processes.ts";
 import { pidfdSendSignal } from "../syscall/processes.ts";
 import { observe } from "./observe.ts";
-import { type ContainerRecord, readRecord } from "./record.ts";
+import { type ContainerRecord, initIdentity, readRecord } from "./record.ts";
 import { requireStatus } from "./status.ts";
 import { type ContainerPlace, containerPaths } from "./store.ts";
 
@@ -43,10 +43,7 @@ export function killContainer(
 
 /** Signals init through a pidfd, so that a process which has got its number since is never hit. */
 export function signalInit(record: ContainerRecord, signal: number): void {
-  using pidfd = openProcess({
-    pid: record.init_process_pid,
-    startTimeTicks: record.init_process_start,
-  });
+  using pidfd = openProcess(initIdentity(record));
   const result = pidfd === undefined ? -errnos.ESRCH : sendSignal(pidfd, signal);
   if (result === -errnos.ESRCH) raise({ kind: "status", message: "container not running" });
   if (result < 0) raiseErrno(pidfdSendSignal(0, signal), "signalling the container", result);

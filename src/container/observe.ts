@@ -4,14 +4,14 @@ import { readFrozen } from "../host/cgroups/freezer.ts";
 import { exists } from "../host/files.ts";
 import { isAlive, readExecutable } from "../host/processes.ts";
 import { stubExecutable } from "../init/stub/stub-image.ts";
-import type { ContainerRecord } from "./record.ts";
+import { type ContainerRecord, initIdentity } from "./record.ts";
 import type { Status } from "./status.ts";
 import type { ContainerPaths } from "./store.ts";
 
 /** Looks at the container. A zombie and a process that has only inherited the number count as stopped. */
 export function observe(paths: ContainerPaths, record: ContainerRecord): Status {
   const pid = record.init_process_pid;
-  if (pid === 0 || !isAlive({ pid, startTimeTicks: record.init_process_start })) return "stopped";
+  if (pid === 0 || !isAlive(initIdentity(record))) return "stopped";
   if (readFrozen(record.cgroup_paths)) return "paused";
   // The socket alone would not do: a `start` that was killed between execve and the removal leaves it.
   return exists(paths.socket) && isParked(pid) ? "created" : "running";

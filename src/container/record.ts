@@ -2,6 +2,7 @@
 
 import { raise } from "../base/fault.ts";
 import { readTextIfPresent, replaceFile } from "../host/files.ts";
+import type { ProcessIdentity } from "../host/processes.ts";
 import type { CgroupPaths } from "../plan/cgroup.ts";
 import type { ContainerPaths } from "./store.ts";
 
@@ -54,6 +55,11 @@ export function newRecord(
   },
 ): ContainerRecord {
   return { ...fields, tsRunc: { formatVersion, ...fields.tsRunc } };
+}
+
+/** Init as the record knows it. */
+export function initIdentity(record: ContainerRecord): ProcessIdentity {
+  return { pid: record.init_process_pid, startTimeTicks: record.init_process_start };
 }
 
 /**
