@@ -101,10 +101,11 @@ test("the record of an interrupted create names its cgroups before they are made
     child.kill("SIGKILL");
     await child.exited;
     if (room.state(id)?.status === "stopped") {
-      interrupted += 1;
       const path = join(room.directory, "state", id, "state.json");
       const record = JSON.parse(readFileSync(path, "utf8"));
-      assert.is(record.tsRunc.phase, "intent");
+      // Between the last word of the record and the parking of init there is a moment, too.
+      assert.match(record.tsRunc.phase, /^(intent|created)$/);
+      if (record.tsRunc.phase === "intent") interrupted += 1;
       assert.ok(record.tsRunc.madeCgroups.length > 0);
       for (const group of record.tsRunc.madeCgroups) assert.ok(group.endsWith(id), group);
     }
