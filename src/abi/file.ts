@@ -22,7 +22,6 @@ export const openFlags = {
   O_CLOEXEC: 0o2000000,
   O_PATH: 0o10000000,
 } as const;
-export const O_RDONLY = 0;
 
 export const resolveFlags = {
   RESOLVE_NO_XDEV: 0x01,

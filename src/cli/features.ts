@@ -32,7 +32,7 @@ const namespaceTypes: readonly NamespaceType[] = [
 ];
 
 /** The document for a host with these properties. */
-export function describeFeatures(host: {
+function describeFeatures(host: {
   readonly capabilityLast: number;
   readonly libseccomp: string | undefined;
 }): Features {

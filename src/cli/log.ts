@@ -66,13 +66,13 @@ export function openLog(options: {
   };
 }
 
-export function textLine(level: Level, message: string): string {
+function textLine(level: Level, message: string): string {
   // logrus quotes what is not one plain word.
   const text = /^[\w\-./@^+]+$/.test(message) ? message : quote(message);
   return `time="${now()}" level=${level} msg=${text}\n`;
 }
 
-export function jsonLine(level: Level, message: string): string {
+function jsonLine(level: Level, message: string): string {
   return `${JSON.stringify({ level, msg: message, time: now() })}\n`;
 }
 

@@ -42,7 +42,7 @@ export function killContainer(
 }
 
 /** Signals init through a pidfd, so that a process which has got its number since is never hit. */
-export function signalInit(record: ContainerRecord, signal: number): void {
+function signalInit(record: ContainerRecord, signal: number): void {
   using pidfd = openProcess(initIdentity(record));
   const result = pidfd === undefined ? -errnos.ESRCH : sendSignal(pidfd, signal);
   if (result === -errnos.ESRCH) raise({ kind: "status", message: "container not running" });

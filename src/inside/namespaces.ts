@@ -21,7 +21,7 @@ import { call, fdOperand, slot } from "../syscall/value.ts";
 const { PR_SET_PDEATHSIG } = prctlOptions;
 
 /** The flag of each type of namespace. */
-export const namespaceFlags: Readonly<Record<NamespaceType, number>> = {
+const namespaceFlags: Readonly<Record<NamespaceType, number>> = {
   user: cloneFlags.CLONE_NEWUSER,
   pid: cloneFlags.CLONE_NEWPID,
   network: cloneFlags.CLONE_NEWNET,

@@ -42,12 +42,12 @@ export const mountRules: readonly Rule<Spec>[] = [
 ];
 
 /** Whether the mount shows an existing part of the file tree: option `bind` or `rbind`, or the type `bind`. */
-export function isBindMount({ type, options = [] }: Mount): boolean {
+function isBindMount({ type, options = [] }: Mount): boolean {
   return type === "bind" || options.includes("bind") || options.includes("rbind");
 }
 
 /** A destination without `.`, `..` and doubled slashes, seen from the container's root; symlinks are not known here. */
-export function cleanDestination(destination: string): string {
+function cleanDestination(destination: string): string {
   // Almost all are clean, and a config can have thousands.
   const odd = ["//", "/."].some((part) => destination.includes(part)) || destination.endsWith("/");
   if (destination.startsWith("/") && !odd) return destination;

@@ -147,6 +147,6 @@ export function show(value: unknown): string {
 }
 
 /** A key as a part of a JSON pointer (RFC 6901). */
-export function escapeKey(key: string): string {
+function escapeKey(key: string): string {
   return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }
