@@ -1,9 +1,8 @@
 // create: from a bundle to a parked init, whose pid is in the pid file when the command exits.
 
 import { during } from "../base/fault.ts";
-import type { OwnedFd } from "../host/files.ts";
-import { connectConsole, sendMaster } from "../host/terminal.ts";
-import { type MadeContainer, makeContainer } from "./make.ts";
+import { openConsole, sendTerminal } from "./console.ts";
+import { makeContainer } from "./make.ts";
 import { writePidFile } from "./pid-file.ts";
 import { type CreateOptions, prepare } from "./prepare.ts";
 
@@ -16,24 +15,14 @@ import { type CreateOptions, prepare } from "./prepare.ts";
  */
 export function createContainer(options: CreateOptions): void {
   const prepared = prepare(options, true);
-  using console = openConsole(options);
+  using console = openConsole(options.consoleSocket);
   const made = makeContainer(options, prepared, "parked");
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
-    sendTerminal(console, made);
+    sendTerminal(console, made.terminal);
     during("unable to start container process", made.park);
   } catch (error) {
     made.undo();
     throw error;
   }
-}
-
-/** Connects to the console socket that the caller has given, before anything is made. */
-export function openConsole({ consoleSocket }: CreateOptions): OwnedFd | undefined {
-  return consoleSocket === undefined ? undefined : connectConsole(consoleSocket);
-}
-
-/** Hands the terminal over to who waits on the console socket. It must be there before init is left to itself. */
-export function sendTerminal(console: OwnedFd | undefined, { terminal }: MadeContainer): void {
-  if (console !== undefined && terminal !== undefined) sendMaster(console, terminal);
 }

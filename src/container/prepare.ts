@@ -9,6 +9,7 @@ import {
   isInUserNamespace,
   readCallerOpenFiles,
   readLastCapability,
+  readListenFds,
   readNullStreams,
   readRootFacts,
   rootfsPath,
@@ -22,6 +23,7 @@ import { parseConfig } from "../spec/load.ts";
 import { findUnsupported, refuseUnsupported } from "../spec/unsupported.ts";
 import { type ValidatedSpec, validateConfig } from "../spec/validate.ts";
 import { getpid } from "../syscall/processes.ts";
+import { checkConsole } from "./console.ts";
 
 /** What the caller of create or run has asked for. */
 export type CreateOptions = {
@@ -66,7 +68,8 @@ export function prepare(options: CreateOptions, detached: boolean): Prepared {
     noPivot: options.noPivot,
   });
   refuseUnsupported(findUnsupported(spec));
-  checkConsole(spec.process.terminal === true, options.consoleSocket !== undefined, detached);
+  const { consoleSocket } = options;
+  checkConsole({ terminal: spec.process.terminal === true, consoleSocket, detached });
   const linux = spec.linux ?? {};
   const rootfs = rootfsPath(spec, bundle);
   const root = readRootFacts(rootfs, linux.rootfsPropagation);
@@ -93,26 +96,9 @@ export function prepare(options: CreateOptions, detached: boolean): Prepared {
   return { spec, configText, rootfs, cgroup, facts, listenFds };
 }
 
-/** Who looks after the terminal must be clear, in runc's words. */
-function checkConsole(terminal: boolean, socket: boolean, detached: boolean): void {
-  const refuse = (message: string): never => raise({ kind: "refused", message });
-  if (terminal && detached && !socket) {
-    refuse("cannot allocate tty if runc will detach without setting console socket");
-  }
-  if (socket && !(terminal && detached)) {
-    refuse("cannot use console socket if runc will not detach or allocate tty");
-  }
-}
-
 /** Spec: runtime.md#create: the bundle's config.json; runc's words when there is none. */
 function readConfig(bundle: string): string {
   const text = readTextIfPresent(`${bundle}/config.json`, "reading config.json");
   if (text !== undefined) return text;
   return raise({ kind: "refused", message: "JSON specification file config.json not found" });
-}
-
-/** The number of sockets that a service manager has handed to us, sd_listen_fds(3). */
-function readListenFds(): number {
-  const count = Number(process.env["LISTEN_FDS"] ?? "0");
-  return Number.isInteger(count) && count > 0 && count < 1024 ? count : 0;
 }

@@ -2,7 +2,7 @@
 
 import { prctlOptions } from "../abi/process.ts";
 import { during } from "../base/fault.ts";
-import { openConsole, sendTerminal } from "../container/create.ts";
+import { openConsole, sendTerminal } from "../container/console.ts";
 import { destroyContainer } from "../container/delete.ts";
 import { type MadeContainer, makeContainer } from "../container/make.ts";
 import { writePidFile } from "../container/pid-file.ts";
@@ -30,7 +30,7 @@ export type RunOptions = CreateOptions & {
 export async function runContainer(options: RunOptions): Promise<number> {
   const { detach, keep } = options;
   const prepared = prepare(options, detach);
-  using console = openConsole(options);
+  using console = openConsole(options.consoleSocket);
   const host = !detach && prepared.spec.process.terminal === true ? findHostTerminal() : undefined;
   if (!detach && !options.noSubreaper) {
     // What the container's processes leave behind comes to us and is reaped here.
@@ -63,7 +63,7 @@ function startOrUndo(
 ): void {
   const { prepared, made, console } = container;
   try {
-    sendTerminal(console, made);
+    sendTerminal(console, made.terminal);
     if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
     during("unable to start container process", () =>
       startInit(made.init.doorbell, made.record, prepared.spec),

@@ -158,6 +158,12 @@ export function releasePreservedFds(count: number): void {
   }
 }
 
+/** The number of sockets that a service manager has handed to us, sd_listen_fds(3). */
+export function readListenFds(): number {
+  const count = Number(process.env["LISTEN_FDS"] ?? "0");
+  return Number.isInteger(count) && count > 0 && count < 1024 ? count : 0;
+}
+
 /** Absolute path of the rootfs. Spec: config.md#root: a relative path is relative to the bundle. */
 export function rootfsPath(spec: Spec, bundle: string): string {
   const path = spec.root?.path ?? "";
