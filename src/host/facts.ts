@@ -139,8 +139,14 @@ export function isInUserNamespace(): boolean {
   return result === 0 && readField(statxBuffer, output, "stx_ino") !== initialUserNamespace;
 }
 
+/** What Bun opens first when it starts: it gets the lowest number that its caller has left free. */
+const firstOfBun = "anon_inode:[eventpoll]";
+
 /**
  * Lets the container have the descriptors from 3 on: Bun has marked them close-on-exec.
+ *
+ * One that the caller has not opened is not free: Bun's own, or one of ours, has taken the number, and must not get into the
+ * container (CVE-2024-21626). Of several that are missing, the first is Bun's.
  *
  * @param count how many, those of socket activation included
  * @throws `refused` fault when one of them is not open
@@ -148,7 +154,7 @@ export function isInUserNamespace(): boolean {
 export function releasePreservedFds(count: number): void {
   for (let fd = 3; fd < 3 + count; fd += 1) {
     const flags = execute(fcntl(fd, fcntlCommands.F_GETFD, 0));
-    if (flags < 0) {
+    if (flags < 0 || readLink(`/proc/self/fd/${fd}`) === firstOfBun) {
       raise({
         kind: "refused",
         message: `unable to preserve fd ${fd}: it is not open (check --preserve-fds and $LISTEN_FDS)`,

@@ -401,6 +401,25 @@ test("--preserve-fds and LISTEN_FDS pass exactly as many descriptors as they say
   assert.equal(descriptors(["--preserve-fds", "1"], { LISTEN_FDS: "1" }), both);
 });
 
+test("--preserve-fds refuses a descriptor that the caller has not opened, whoever has taken its number since", () => {
+  const bundle = room.makeBundle({ process: { args: ["ls", "-l", "/proc/self/fd"] } });
+  for (const [count, missing, open] of [
+    ["1", 3, ""],
+    ["3", 3, "4</dev/zero 5</dev/zero"],
+    ["3", 5, "3</dev/zero 4</dev/zero"],
+  ] as const) {
+    const argv = ["--preserve-fds", count, "--bundle", bundle.directory, room.newId()];
+    for (const command of ["create", "run"]) {
+      const script = `exec 3<&- 4<&- 5<&- ${open}; exec "$@"`;
+      const { status, stdout, stderr } = runBriefly([
+        ...["sh", "-c", script, "sh", ...room.command(command, ...argv)],
+      ]);
+      assert.is(status, 1, stdout);
+      assert.match(stderr, new RegExp(`unable to preserve fd ${missing}`));
+    }
+  }
+});
+
 test("a started container keeps the descriptors that create was given", () => {
   const args = ["sh", "-c", "cat <&3 >/tmp/read; ls /proc/self/fd >/tmp/list"];
   const bundle = room.makeBundle({ process: { args } });
