@@ -19,6 +19,7 @@ const unknownCommand = 3;
  */
 export async function runCommandLine(argv: readonly string[], program: string): Promise<number> {
   let log = standardErrorLog({ debug: false });
+  let failureStatus = failed;
   try {
     if (argv[0] === "--get-yargs-completions") return (await import("./help.ts")).complete(argv);
     const line = parseCommandLine(argv, program);
@@ -35,6 +36,7 @@ export async function runCommandLine(argv: readonly string[], program: string): 
       return unknownCommand;
     }
     const { command, values, positionals } = line;
+    failureStatus = command.failureStatus ?? failed;
     log.debug(() => `ts-runc ${command.name}, state root ${globals.root}`);
     const call = await command.load();
     const invocation = { globals, values, positionals, log };
@@ -42,7 +44,7 @@ export async function runCommandLine(argv: readonly string[], program: string): 
   } catch (error) {
     log.debug(() => (error instanceof Error ? (error.stack ?? error.message) : String(error)));
     log.error(wordFailure(error));
-    return failed;
+    return failureStatus;
   }
 }
 

@@ -6,7 +6,7 @@ import type { CreateOptions } from "../container/prepare.ts";
 import { parseContainerId } from "../spec/container-id.ts";
 import { absolutePath } from "./absolute-path.ts";
 import type { Invocation } from "./invocation.ts";
-import { flag, integer, text } from "./options.ts";
+import { flag, integer, type OptionValues, text } from "./options.ts";
 
 /** More than the kernel's default for fs.nr_open: a loop over them has an end. */
 const preserveFdsMax = 1024 * 1024;
@@ -22,10 +22,6 @@ export function readCreationOptions(invocation: Invocation): CreateOptions {
   const bundle = absolutePath(text(values, "bundle") ?? ".");
   const pidFile = text(values, "pid-file");
   const consoleSocket = text(values, "console-socket");
-  const preserveFds = integer(values, "preserve-fds");
-  if (preserveFds < 0 || preserveFds > preserveFdsMax) {
-    raise({ kind: "refused", message: `--preserve-fds ${preserveFds} is out of range` });
-  }
   return {
     root: globals.root,
     id: parseContainerId(id),
@@ -35,11 +31,22 @@ export function readCreationOptions(invocation: Invocation): CreateOptions {
     ...(consoleSocket === undefined ? {} : { consoleSocket: inBundle(bundle, consoleSocket) }),
     noPivot: flag(values, "no-pivot"),
     noNewKeyring: flag(values, "no-new-keyring"),
-    preserveFds,
+    preserveFds: readPreserveFds(values),
     systemdCgroup: globals.systemdCgroup,
     rootless: globals.rootless,
     warn: log.warning,
   };
+}
+
+/**
+ * Reads the number of descriptors to be preserved.
+ *
+ * @throws `refused` fault when it cannot be meant
+ */
+export function readPreserveFds(values: OptionValues): number {
+  const preserveFds = integer(values, "preserve-fds");
+  if (preserveFds >= 0 && preserveFds <= preserveFdsMax) return preserveFds;
+  return raise({ kind: "refused", message: `--preserve-fds ${preserveFds} is out of range` });
 }
 
 function inBundle(bundle: string, path: string): string {

@@ -122,6 +122,7 @@ function describe({ short, kind, fallback, usage, hidden }: Option): YargsOption
     ...(kind === "flag" ? { boolean: true } : {}),
     ...(kind === "text" ? { string: true, requiresArg: true } : {}),
     ...(kind === "integer" ? { number: true, requiresArg: true } : {}),
+    ...(kind === "texts" || kind === "integers" ? { array: true, requiresArg: true } : {}),
     ...(fallback === undefined ? {} : { default: fallback }),
     ...(hidden === undefined ? {} : { hidden }),
     describe: usage,

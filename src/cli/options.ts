@@ -6,7 +6,8 @@ export type Option = {
   readonly name: string;
   /** Second name, of one letter. */
   readonly short?: string;
-  readonly kind: "flag" | "text" | "integer";
+  /** `texts` and `integers` can be given more than once, and are all kept. */
+  readonly kind: "flag" | "text" | "integer" | "texts" | "integers";
   /** What a text or an integer is when it is not given; a flag is then false. */
   readonly fallback?: string | number;
   readonly usage: string;
@@ -14,8 +15,10 @@ export type Option = {
   readonly hidden?: true;
 };
 
+export type OptionValue = string | number | boolean | readonly (string | number | boolean)[];
+
 /** Values of the options that were given, by full name. */
-export type OptionValues = ReadonlyMap<string, string | number | boolean>;
+export type OptionValues = ReadonlyMap<string, OptionValue>;
 
 /** Whether a flag was given and is true. */
 export function flag(values: OptionValues, name: string): boolean {
@@ -34,4 +37,20 @@ export function integer(values: OptionValues, name: string): number {
   const value = values.get(name) ?? 0;
   assert(typeof value === "number", `--${name} is not a number`);
   return value;
+}
+
+/** The texts given for an option that can be given more than once, in order. */
+export function texts(values: OptionValues, name: string): readonly string[] {
+  return list(values, name).map(String);
+}
+
+/** The numbers given for an option that can be given more than once, in order. */
+export function integers(values: OptionValues, name: string): readonly number[] {
+  return list(values, name).map(Number);
+}
+
+function list(values: OptionValues, name: string): readonly (string | number | boolean)[] {
+  const given = values.get(name) ?? [];
+  assert(typeof given === "object", `--${name} is not a list`);
+  return given;
 }

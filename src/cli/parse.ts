@@ -1,7 +1,7 @@
 // The parser of the command line, over the tables of options; it behaves as urfave/cli on Go's flag package, which runc
 // uses, and prints nothing.
 
-import type { Option, OptionValues } from "./options.ts";
+import type { Option, OptionValue, OptionValues } from "./options.ts";
 import { quote } from "./quote.ts";
 import { type Command, commands, globalOptions } from "./table.ts";
 
@@ -88,7 +88,7 @@ function checkCount({ positionals: { min, max } }: Command, count: number): stri
 
 /** Reads options up to the first positional, which is where Go's flag package stops, or past a `--`. */
 function readOptions(argv: readonly string[], options: readonly Option[]): ReadOptions {
-  const values = new Map<string, string | number | boolean>();
+  const values = new Map<string, OptionValue>();
   const forms = new Map<string, string>();
   let index = 0;
   while (index < argv.length) {
@@ -118,7 +118,9 @@ function readOptions(argv: readonly string[], options: readonly Option[]): ReadO
       return mistake(`Cannot use two forms of the same flag: ${both}`);
     }
     forms.set(option.name, form);
-    values.set(option.name, value);
+    const earlier = values.get(option.name);
+    if (option.kind !== "texts" && option.kind !== "integers") values.set(option.name, value);
+    else values.set(option.name, [...(typeof earlier === "object" ? earlier : []), value]);
   }
   return { kind: "read", values, rest: argv.slice(index) };
 }
@@ -132,11 +134,14 @@ type ValueProblem = { readonly given: string; readonly problem: string };
 function readValue(option: Option, given: string): string | number | boolean | ValueProblem {
   switch (option.kind) {
     case "text":
+    case "texts":
       return given;
     case "flag":
       return readBoolean(given) ?? { given, problem: "parse error" };
     case "integer":
       return readInteger(given);
+    case "integers":
+      return readDecimal(given);
   }
 }
 
@@ -156,6 +161,16 @@ export function readBoolean(given: string): boolean | undefined {
 }
 
 const int64Max = 2n ** 63n - 1n;
+
+/** Go's strconv.ParseInt in base 10, whose words urfave/cli passes on here. */
+function readDecimal(given: string): number | ValueProblem {
+  const parsing = `strconv.ParseInt: parsing ${quote(given)}`;
+  if (!/^[+-]?\d+$/.test(given)) return { given, problem: `${parsing}: invalid syntax` };
+  const value = Number(given);
+  return Math.abs(value) <= Number.MAX_SAFE_INTEGER
+    ? value
+    : { given, problem: `${parsing}: value out of range` };
+}
 
 /** Go's strconv.ParseInt in base 0: decimal, 0x, 0o, 0 and 0b, in 64 bits. */
 function readInteger(given: string): number | ValueProblem {

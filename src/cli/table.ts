@@ -14,6 +14,8 @@ export type Command = {
   readonly positionals: { readonly min: number; readonly max: number };
   /** What callers of runc read in front of this command's errors. */
   readonly failure?: string;
+  /** Exit status of a failure of ours, where it is not 1: the caller can tell it from the program's. */
+  readonly failureStatus?: number;
   /** Loads the command's file; commands that are not called are not loaded. Resolves to the function that does it. */
   readonly load: () => Promise<(invocation: Invocation) => number | Promise<number>>;
 };
@@ -75,6 +77,31 @@ root filesystem.
 The specification file includes an args parameter, which says which command is
 run when the container is started. See "ts-runc spec --help".`;
 
+const consoleSocket: Option = {
+  name: "console-socket",
+  kind: "text",
+  usage:
+    "path to an AF_UNIX socket which will receive a file descriptor referencing the master end " +
+    "of the console's pseudoterminal",
+};
+const pidFile: Option = {
+  name: "pid-file",
+  kind: "text",
+  usage: "specify the file to write the process id to",
+};
+const detach: Option = {
+  name: "detach",
+  short: "d",
+  kind: "flag",
+  usage: "detach from the container's process",
+};
+const preserveFds: Option = {
+  name: "preserve-fds",
+  kind: "integer",
+  fallback: 0,
+  usage: "Pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)",
+};
+
 const creationOptions: readonly Option[] = [
   {
     name: "bundle",
@@ -82,14 +109,8 @@ const creationOptions: readonly Option[] = [
     kind: "text",
     usage: "path to the root of the bundle directory, defaults to the current directory",
   },
-  {
-    name: "console-socket",
-    kind: "text",
-    usage:
-      "path to an AF_UNIX socket which will receive a file descriptor referencing the master end " +
-      "of the console's pseudoterminal",
-  },
-  { name: "pid-file", kind: "text", usage: "specify the file to write the process id to" },
+  consoleSocket,
+  pidFile,
   {
     name: "no-pivot",
     kind: "flag",
@@ -104,12 +125,49 @@ const creationOptions: readonly Option[] = [
       "do not create a new session keyring for the container.  This will cause the container to " +
       "inherit the calling processes session key",
   },
+  preserveFds,
+];
+
+const execOptions: readonly Option[] = [
+  consoleSocket,
   {
-    name: "preserve-fds",
-    kind: "integer",
-    fallback: 0,
-    usage: "Pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)",
+    name: "pidfd-socket",
+    kind: "text",
+    usage:
+      "path to an AF_UNIX socket which will receive a file descriptor referencing the exec process",
   },
+  { name: "cwd", kind: "text", usage: "current working directory in the container" },
+  { name: "env", short: "e", kind: "texts", usage: "set environment variables" },
+  { name: "tty", short: "t", kind: "flag", usage: "allocate a pseudo-TTY" },
+  { name: "user", short: "u", kind: "text", usage: "UID (format: <uid>[:<gid>])" },
+  { name: "additional-gids", short: "g", kind: "integers", usage: "additional gids" },
+  { name: "process", short: "p", kind: "text", usage: "path to the process.json" },
+  detach,
+  pidFile,
+  {
+    name: "process-label",
+    kind: "text",
+    usage: "set the asm process label for the process commonly used with selinux",
+  },
+  { name: "apparmor", kind: "text", usage: "set the apparmor profile for the process" },
+  {
+    name: "no-new-privs",
+    kind: "flag",
+    usage: "set the no new privileges value for the process",
+  },
+  {
+    name: "cap",
+    short: "c",
+    kind: "texts",
+    usage: "add a capability to the bounding set for the process",
+  },
+  preserveFds,
+  {
+    name: "cgroup",
+    kind: "texts",
+    usage: "run the process in an (existing) sub-cgroup(s). Format is [<controller>:]<cgroup>.",
+  },
+  { name: "ignore-paused", kind: "flag", usage: "allow exec in a paused container" },
 ];
 
 export const commands: readonly Command[] = [
@@ -141,6 +199,24 @@ stopped, the following deletes the resources held for it:
     ],
     positionals: one,
     load: async () => (await import("./delete.ts")).deleteCommand,
+  },
+  {
+    name: "exec",
+    usage: "execute new process inside the container",
+    argumentsUsage: `<container-id> <command> [command options]  || -p process.json <container-id>
+
+Where "<container-id>" is the name for the instance of the container and
+"<command>" is the command to be executed in the container.
+"<command>" can't be empty unless a "-p" flag provided.`,
+    description: `For example, if the container is configured to run the linux ps command the
+following will output a list of processes running in the container:
+
+       # ts-runc exec <container-id> ps`,
+    options: execOptions,
+    positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+    failure: "exec failed",
+    failureStatus: 255,
+    load: async () => (await import("./exec.ts")).exec,
   },
   {
     name: "kill",
@@ -197,7 +273,7 @@ To list containers created using a non-default value for "--root":
     description: `The run command creates an instance of a container for a bundle and starts it.\n${fromBundle}`,
     options: [
       ...creationOptions,
-      { name: "detach", short: "d", kind: "flag", usage: "detach from the container's process" },
+      detach,
       { name: "keep", kind: "flag", usage: "do not delete the container after it exits" },
       {
         name: "no-subreaper",

@@ -6,6 +6,7 @@ declare module "yargs" {
     readonly boolean?: boolean;
     readonly string?: boolean;
     readonly number?: boolean;
+    readonly array?: boolean;
     readonly requiresArg?: boolean;
     readonly default?: string | number;
     readonly hidden?: boolean;

@@ -2,7 +2,8 @@
 
 import { raise } from "../base/fault.ts";
 import type { OwnedFd } from "../host/files.ts";
-import { connectConsole, sendMaster } from "../host/terminal.ts";
+import { connectSocket } from "../host/sockets.ts";
+import { sendMaster } from "../host/terminal.ts";
 
 /**
  * Makes sure that somebody will look after the terminal, and that a console socket has a use.
@@ -27,7 +28,7 @@ export function checkConsole(wanted: {
 
 /** Connects to the console socket that the caller has given, before anything is made. */
 export function openConsole(consoleSocket: string | undefined): OwnedFd | undefined {
-  return consoleSocket === undefined ? undefined : connectConsole(consoleSocket);
+  return consoleSocket === undefined ? undefined : connectSocket(consoleSocket, "console socket");
 }
 
 /** Hands the terminal over to who waits on the console socket. It must be there before the process is left to itself. */

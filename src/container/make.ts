@@ -10,21 +10,19 @@ import { makeCgroup } from "../host/cgroups/make.ts";
 import { countOomKills } from "../host/cgroups/processes.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
 import { readStandardStreams, releasePreservedFds } from "../host/facts.ts";
-import { exists, type OwnedFd, openFile, tryWrite, writeAll } from "../host/files.ts";
+import { exists, type OwnedFd, openFile, writeAll } from "../host/files.ts";
 import { writeIdMaps } from "../host/id-maps.ts";
-import { readProcessStat } from "../host/processes.ts";
+import { readProcessStat, setOomScore } from "../host/processes.ts";
 import { fetchDescriptor } from "../host/terminal.ts";
-import type { Answer } from "../init/answer.ts";
 import { drive, endInit, type HostActions, type LiveInit, liveInit } from "../init/drive.ts";
 import { startStub } from "../init/stub-process.ts";
 import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/namespaces.ts";
-import { passwdSlot } from "../inside/process.ts";
 import { effectiveLimits, limitsUntilStart } from "../inside/rlimits.ts";
 import { createParts, parkingPart } from "../plan/create-program.ts";
 import { doorbellFd, listenerFd, masterFd } from "../plan/host-facts.ts";
 import { findWarnings } from "../spec/warnings.ts";
 import { geteuid, prlimit } from "../syscall/processes.ts";
-import { findHome } from "./environment.ts";
+import { homeIn } from "./environment.ts";
 import { findProgram } from "./find-program.ts";
 import { makeListener } from "./listener.ts";
 import type { CreateOptions, Prepared } from "./prepare.ts";
@@ -117,7 +115,7 @@ function makeInit(container: {
     refuseNotJoined(prepared, init);
     const program = present(spec.process.args[0], "args[0]");
     const path = findProgram(program, spec.process.env ?? [], answer);
-    return { path, home: homeOf(prepared, answer) };
+    return { path, home: homeIn(answer, spec.process.user?.uid ?? 0) };
   });
   const record = completeRecord(intent, {
     late: present(late.facts, "what is known of init"),
@@ -164,13 +162,6 @@ function hostActions(
   };
 }
 
-/** Spec: config.md#linux-process: oomScoreAdj. Set before the stub gives up the right to lower it. */
-function setOomScore(pid: number, score: number): void {
-  const path = `/proc/${pid}/oom_score_adj`;
-  if (tryWrite(path, `${score}`) >= 0) return;
-  raise({ kind: "refused", message: `setting oomScoreAdj to ${score}: ${path} cannot be written` });
-}
-
 /** Says so when the kernel has killed init for want of memory: the limit is too low for anything to start. */
 function explainOom<T>({ cgroup }: Prepared, action: () => T): T {
   try {
@@ -194,13 +185,6 @@ function refuseNotJoined({ spec }: Prepared, init: LiveInit): void {
     kind: "refused",
     message: `joining the ${missing.type} namespace ${missing.path}: operation not permitted`,
   });
-}
-
-function homeOf({ spec }: Prepared, answer: Answer): string {
-  const passwd = answer.outputs.get(passwdSlot);
-  const size = answer.results.get(passwdSlot) ?? 0;
-  if (passwd === undefined || size <= 0) return "/";
-  return findHome(new TextDecoder().decode(passwd.subarray(0, size)), spec.process.user?.uid ?? 0);
 }
 
 /** Spec: config.md#linux-process: a capability that cannot be mapped to the kernel SHOULD be warned of. */
@@ -243,6 +227,7 @@ function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): Cont
       home: "/",
       preserveFds: facts.preserveFds,
       listenFds,
+      noNewKeyring: facts.keyring === undefined,
       ownPidNamespace: newNamespaces(spec.linux?.namespaces ?? []).includes("pid"),
       // What is missing now is what we are about to make.
       madeCgroups: directories.filter((path) => !exists(path)),

@@ -24,6 +24,7 @@ import { findUnsupported, refuseUnsupported } from "../spec/unsupported.ts";
 import { type ValidatedSpec, validateConfig } from "../spec/validate.ts";
 import { getpid } from "../syscall/processes.ts";
 import { checkConsole } from "./console.ts";
+import { keyringName } from "./record.ts";
 
 /** What the caller of create or run has asked for. */
 export type CreateOptions = {
@@ -90,7 +91,7 @@ export function prepare(options: CreateOptions, detached: boolean): Prepared {
     lastCapability: readLastCapability(),
     inUserNamespace: isInUserNamespace(),
     noPivot: options.noPivot,
-    keyring: options.noNewKeyring ? undefined : `_ses.${id}`,
+    keyring: options.noNewKeyring ? undefined : keyringName(id),
     exitAddress: stubExitAddress,
   };
   return { spec, configText, rootfs, cgroup, facts, listenFds };

@@ -39,6 +39,8 @@ export type ContainerRecord = {
     /** Descriptors from 3 on that the container keeps, those of socket activation included. */
     readonly preserveFds: number;
     readonly listenFds: number;
+    /** Whether the container was left without a session keyring of its own. */
+    readonly noNewKeyring: boolean;
     /** The end of init then ends every process of the container. */
     readonly ownPidNamespace: boolean;
     /** The cgroup directories that we made ourselves and may remove. */
@@ -55,6 +57,11 @@ export function newRecord(
   },
 ): ContainerRecord {
   return { ...fields, tsRunc: { formatVersion, ...fields.tsRunc } };
+}
+
+/** Name of the session keyring of a container's processes, which is runc's. */
+export function keyringName(id: string): string {
+  return `_ses.${id}`;
 }
 
 /** Init as the record knows it. */

@@ -7,6 +7,7 @@ import { readAnswer } from "../init/answer.ts";
 import { encodeBatch } from "../init/batch.ts";
 import { receiveAnswer, sendBatch } from "../init/doorbell.ts";
 import { startSteps } from "../plan/start-program.ts";
+import type { Step } from "../program/step.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import { kill } from "../syscall/processes.ts";
 import { completeEnvironment } from "./environment.ts";
@@ -15,24 +16,35 @@ import type { ContainerRecord } from "./record.ts";
 /**
  * Starts the container's program through the doorbell of its init.
  *
- * The doorbell closes when execve succeeds. An answer means that a step has failed: the container then ends.
- *
- * @throws `syscall` fault of the step, execve's among them; `init-died`
+ * @throws `syscall` fault of the step that failed, execve's among them, and the container ends then; `init-died`
  */
 export function startInit(doorbell: number, record: ContainerRecord, spec: ValidatedSpec): void {
   const { tsRunc } = record;
   const { soft, hard } = tsRunc.callerOpenFiles;
-  const steps = startSteps(spec, {
+  const steps = startSteps(spec.process, {
     path: tsRunc.program,
     env: completeEnvironment(spec.process.env ?? [], tsRunc),
     preserveFds: tsRunc.preserveFds,
     callerOpenFiles: { soft: BigInt(soft), hard: BigInt(hard) },
   });
+  try {
+    launch(doorbell, steps);
+  } catch (error) {
+    execute(kill(record.init_process_pid, signals.SIGKILL));
+    throw error;
+  }
+}
+
+/**
+ * Sends the stub its last steps. Its end of the socket closes when execve succeeds; an answer means that a step failed.
+ *
+ * @throws `syscall` fault of the step; `init-died`. The stub is still there then
+ */
+export function launch(doorbell: number, steps: readonly Step[]): void {
   const batch = encodeBatch(steps, new Map());
   sendBatch(doorbell, batch);
   const answer = receiveAnswer(doorbell, batch);
   if (answer === undefined) return;
-  execute(kill(record.init_process_pid, signals.SIGKILL));
   readAnswer(batch, answer);
   raise({
     kind: "init-died",

@@ -19,7 +19,7 @@ export type ContainerState = {
   readonly owner: string;
 };
 
-type Verb = "start" | "kill" | "delete";
+type Verb = "start" | "exec" | "kill" | "delete";
 
 /** Verb and status to the refusal, or undefined where the verb is accepted. The table is also the documentation. */
 const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined>>>> = {
@@ -29,6 +29,12 @@ const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined
     running: "cannot start an already running container",
     paused: "cannot start an already running container",
     stopped: "cannot start a container that has stopped",
+  },
+  exec: {
+    created: undefined,
+    running: undefined,
+    paused: "cannot exec in a paused container (use --ignore-paused to override)",
+    stopped: "cannot exec in a stopped container",
   },
   // Spec: runtime.md#kill: MUST be an error if it is neither created nor running.
   kill: {

@@ -3,11 +3,13 @@
 import { errnos } from "../abi/errno.ts";
 import { AT_FDCWD } from "../abi/file.ts";
 import { pollEvents } from "../abi/socket.ts";
+import { raise } from "../base/fault.ts";
 import { execute, executeForOutput, must } from "../ffi/execute.ts";
+import type { NamespaceType } from "../spec/types.ts";
 import { readlinkat } from "../syscall/files.ts";
 import { pidfdOpen, pidfdSendSignal } from "../syscall/processes.ts";
 import { ppoll } from "../syscall/sockets.ts";
-import { type OwnedFd, own, readTextIfPresent } from "./files.ts";
+import { type OwnedFd, own, readTextIfPresent, tryWrite } from "./files.ts";
 
 /** A process by number and start: two processes never share both. */
 export type ProcessIdentity = {
@@ -80,8 +82,35 @@ export function readExecutable(pid: number): string | undefined {
   return readLink(`/proc/${pid}/exe`);
 }
 
+/** Joining one that is ours already changes nothing, so that these need not be compared. */
+const harmlessNamespaces: readonly NamespaceType[] = ["mount", "network", "ipc", "uts", "cgroup"];
+
+/**
+ * The namespaces to join for being where another process is. Ours would be refused (user), cost a fork (pid), or need a
+ * kernel that has them (time): of these only such as are not ours.
+ */
+export function namespacesOf(pid: number): readonly NamespaceType[] {
+  const compared = (["user", "pid", "time"] as const).filter(
+    (type) => readLink(`/proc/${pid}/ns/${type}`) !== readLink(`/proc/self/ns/${type}`),
+  );
+  return [...compared, ...harmlessNamespaces];
+}
+
 /** The text of a symbolic link of the host; undefined when it cannot be read. */
 export function readLink(path: string): string | undefined {
   const { result, output } = executeForOutput(readlinkat(AT_FDCWD, path, 4096));
   return result < 0 ? undefined : new TextDecoder().decode(output.subarray(0, result));
+}
+
+/**
+ * Sets how ready the kernel is to kill a process for want of memory; proc_pid_oom_score_adj(5).
+ *
+ * Spec: config.md#linux-process: oomScoreAdj. Set by the runtime, which may lower it where the container's user may not.
+ *
+ * @throws `refused` fault
+ */
+export function setOomScore(pid: number, score: number): void {
+  const path = `/proc/${pid}/oom_score_adj`;
+  if (tryWrite(path, `${score}`) >= 0) return;
+  raise({ kind: "refused", message: `setting oomScoreAdj to ${score}: ${path} cannot be written` });
 }

@@ -32,7 +32,7 @@ export function liveInit(stub: StubProcess): LiveInit {
 }
 
 /**
- * Runs the parts of the program. While the stub executes a batch, the next one is planned and, if it needs no result of
+ * Runs the parts of the program; `actions` are those that it asks for. While the stub executes a batch, the next one is planned and, if it needs no result of
  * this one, encoded.
  *
  * @returns the answer of the last batch
@@ -41,21 +41,22 @@ export function liveInit(stub: StubProcess): LiveInit {
 export function drive(
   init: LiveInit,
   program: { readonly parts: Iterable<Part> },
-  actions: HostActions,
+  actions: Partial<HostActions> = {},
 ): Answer {
+  const act = (action: HostAction): void => present(actions[action], action)(init.pid);
   let answer: Answer = { results: new Map(), outputs: new Map() };
   const parts = program.parts[Symbol.iterator]();
   let prepared: EncodedBatch | undefined;
   for (let next = parts.next(); next.done !== true; ) {
     const part = next.value;
     if (part.kind === "host") {
-      actions[part.action](init.pid);
+      act(part.action);
       next = parts.next();
       continue;
     }
     const batch = prepared ?? encodeBatch(part.steps, init.results, part);
     sendBatch(init.doorbell, batch);
-    for (const action of part.meanwhile) actions[action](init.pid);
+    for (const action of part.meanwhile) act(action);
     next = parts.next();
     prepared = prepare(next);
     answer = during(initError, () => receiveBatch(init, part, batch));

@@ -97,6 +97,16 @@ export function joinNamespaces(joined: readonly JoinedNamespace[]): Step[] {
   return [...open, ...first, enter(user), ...second, ...shut, ...becomeRoot()];
 }
 
+/**
+ * Joins namespaces of a running process through its pidfd, in one call: a user namespace among them decides about none of
+ * the others, and a process that was not looked into before cannot be swapped (setns(2), Linux 5.8). Run by exec's stub.
+ */
+export function joinNamespacesOf(pidfd: number, types: readonly NamespaceType[]): Step[] {
+  if (types.length === 0) return [];
+  const flags = types.reduce((sum, type) => sum | namespaceFlags[type], 0);
+  return [step(`joining the container's namespaces ${types.join(", ")}`, setns(pidfd, flags))];
+}
+
 /** The types that neither try could join: a fault, since a container must not start in the host's. */
 export function namespacesNotJoined(
   joined: readonly JoinedNamespace[],

@@ -16,7 +16,7 @@ import {
   statx,
   umask,
 } from "../syscall/files.ts";
-import { execve, getppid, prctl, rtSigaction } from "../syscall/processes.ts";
+import { execve, getpid, getppid, prctl, rtSigaction } from "../syscall/processes.ts";
 import { accept4 } from "../syscall/sockets.ts";
 import { bytes, call, fdOperand, number, slot } from "../syscall/value.ts";
 import { inRoot, openTarget, rootSlot } from "./root-paths.ts";
@@ -36,7 +36,7 @@ export function settleStub(facts: {
   readonly firstForeignFd: number;
 }): Step[] {
   return [
-    step("hiding init from the container", prctl(PR_SET_DUMPABLE, 0)),
+    ...hideFromContainer(),
     step("binding init's life to the runtime's", prctl(PR_SET_PDEATHSIG, signals.SIGKILL)),
     // The runtime may have died before: then the signal will never come.
     step("binding init's life to the runtime's", getppid(), {
@@ -45,6 +45,11 @@ export function settleStub(facts: {
     step("closing what the runtime has open", closeRange(facts.firstForeignFd, lastFd)),
     step("naming init", prctl(PR_SET_NAME, initName)),
   ];
+}
+
+/** Nobody in the container may look into init, at its memory or its descriptors; ptrace(2), proc(5). */
+export function hideFromContainer(): Step[] {
+  return [step("hiding init from the container", prctl(PR_SET_DUMPABLE, 0))];
 }
 
 /** Sets the mode mask of the container's process. Spec: config.md#posix-platform-user, 0022 when absent. */
@@ -167,6 +172,14 @@ function searchPath(env: readonly string[]): readonly string[] {
     .slice("PATH=".length)
     .split(":")
     .map((directory) => (directory === "" ? "." : directory));
+}
+
+/** Slot of the pid that the process has in its own pid namespace. */
+export const ownPidSlot = "pid";
+
+/** Lets the runtime know what to write into LISTEN_PID; sd_listen_fds(3). Run by the process of exec. */
+export function tellPid(): Step[] {
+  return [step("asking for the own pid", getpid(), { slot: ownPidSlot })];
 }
 
 /** Asks about every candidate as the container's user; the runtime picks (container/find-program.ts). */

@@ -138,10 +138,20 @@ export function chrootToRoot(root: RootFacts): Step[] {
       slot: "rootfs.stat",
       verify: { kind: "same-file", device: root.device, inode: root.inode },
     }),
-    step(doing, fchdir(slot(rootSlot))),
-    step(doing, chroot(".")),
-    step(doing, chdir("/")),
+    ...enterOpenedRoot(),
   ];
+}
+
+/** Opens a directory as the container's root: `/` of the mount namespace just joined, or another process's. Run by exec's stub. */
+export function openRoot(path: string): Step[] {
+  const how = { flags: O_PATH | O_DIRECTORY | O_CLOEXEC };
+  return [step("opening the container's root", openat(AT_FDCWD, path, how), { slot: rootSlot })];
+}
+
+/** Steps that change the root to the directory in slot `root`. */
+export function enterOpenedRoot(): Step[] {
+  const doing = "changing the root to the rootfs";
+  return [step(doing, fchdir(slot(rootSlot))), step(doing, chroot(".")), step(doing, chdir("/"))];
 }
 
 /** Steps for what the root gets once it is entered: its own propagation, and read-only. */

@@ -16,7 +16,7 @@ import { slot } from "../syscall/value.ts";
 import { inRootWithoutLinks, openInRoot } from "./root-paths.ts";
 
 const { AT_EMPTY_PATH } = atFlags;
-const { O_CLOEXEC, O_DIRECTORY, O_NOCTTY, O_RDWR } = openFlags;
+const { O_CLOEXEC, O_DIRECTORY, O_NOCTTY, O_PATH, O_RDWR } = openFlags;
 const doing = "allocating the terminal";
 
 /** Number of a multiplexer of pseudoterminals: /dev/ptmx, and ptmx of each devpts. */
@@ -43,28 +43,41 @@ export function findMultiplexer(relayFd: number): Step[] {
   ];
 }
 
+const descriptorsSlot = "descriptors";
+
+/**
+ * Opens the directory of our own descriptors while the host's proc is in sight: the container's need not be one. Run by the
+ * process of exec, before it joins the mount namespace.
+ */
+export function openDescriptors(): Step[] {
+  const how = { flags: O_PATH | O_DIRECTORY | O_CLOEXEC };
+  return [step(doing, openat(AT_FDCWD, "/proc/self/fd", how), { slot: descriptorsSlot })];
+}
+
 /**
  * Steps that make the pseudoterminal: its master as descriptor `masterFd`, where the runtime fetches it, its slave in slot
- * `terminal` and bound over /dev/console. Run by init before the root is entered, while the host's proc is in sight.
+ * `terminal`. Run by init before the root is entered, while the host's proc is in sight.
  *
- * Spec: config.md#process (terminal, consoleSize); runtime-linux.md and config-linux.md#default-devices: /dev/console is
- * set up if the terminal is enabled, by binding its pseudoterminal.
+ * Spec: config.md#process (terminal, consoleSize).
+ *
+ * @param options.descriptors whether `openDescriptors` has been there, since the host's proc is out of sight
  */
 export function openTerminal(
   process: Process,
-  fds: { readonly relayFd: number; readonly masterFd: number },
+  options: {
+    readonly relayFd: number;
+    readonly masterFd: number;
+    readonly descriptors?: boolean;
+  },
 ): Step[] {
-  const { relayFd, masterFd } = fds;
+  const { relayFd, masterFd, descriptors = false } = options;
   const { width = 0, height = 0 } = process.consoleSize ?? {};
-  const clone = openTreeFlags.OPEN_TREE_CLONE | openTreeFlags.OPEN_TREE_CLOEXEC;
+  const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC };
+  const reopened = descriptors
+    ? openat(slot(descriptorsSlot), `${relayFd}`, how)
+    : openat(AT_FDCWD, `/proc/self/fd/${relayFd}`, how);
   return [
-    step(
-      doing,
-      openat(AT_FDCWD, `/proc/self/fd/${relayFd}`, { flags: O_RDWR | O_NOCTTY | O_CLOEXEC }),
-      {
-        slot: "ptmx",
-      },
-    ),
+    step(doing, reopened, { slot: "ptmx" }),
     step(doing, dup3(slot("ptmx"), masterFd, O_CLOEXEC)),
     step(doing, close(slot("ptmx"))),
     step(doing, close(relayFd)),
@@ -73,6 +86,18 @@ export function openTerminal(
     ...(width > 0 && height > 0
       ? [step(doing, setWindowSize(masterFd, { rows: height, columns: width }))]
       : []),
+  ];
+}
+
+/**
+ * Steps that bind the terminal over /dev/console. Run by init, behind `openTerminal`.
+ *
+ * Spec: runtime-linux.md and config-linux.md#default-devices: /dev/console is set up if the terminal is enabled, by binding
+ * its pseudoterminal.
+ */
+export function bindConsole(): Step[] {
+  const clone = openTreeFlags.OPEN_TREE_CLONE | openTreeFlags.OPEN_TREE_CLOEXEC;
+  return [
     openInRoot("making /dev/console", "/dev", {
       slot: "console.directory",
       flags: O_DIRECTORY,

@@ -32,14 +32,15 @@ export const cgroupRoot = "/sys/fs/cgroup";
  * @param controllers the text of the root's cgroup.controllers
  */
 export function parseCgroup2Host(selfCgroup: string, controllers: string): CgroupHost {
-  const own = parseOwnCgroups(selfCgroup).get("") ?? "/";
-  const hierarchy = {
-    controllers: [""],
-    mountPoint: cgroupRoot,
-    ownPath: joinPath(cgroupRoot, own),
-  };
+  const ownPath = unifiedGroup(selfCgroup);
+  const hierarchy = { controllers: [""], mountPoint: cgroupRoot, ownPath };
   const words = controllers.trim();
   return { version: "v2", hierarchy, controllers: words === "" ? [] : words.split(" ") };
+}
+
+/** The directory of a process's group in the v2 tree mounted at /sys/fs/cgroup, from the text of /proc/PID/cgroup. */
+export function unifiedGroup(cgroup: string): string {
+  return joinPath(cgroupRoot, parseOwnCgroups(cgroup).get("") ?? "/");
 }
 
 /**

@@ -76,7 +76,7 @@ import {
   planHostname,
   planSysctls,
 } from "../inside/system-names.ts";
-import { findMultiplexer, openTerminal, takeTerminal } from "../inside/terminal.ts";
+import { bindConsole, findMultiplexer, openTerminal, takeTerminal } from "../inside/terminal.ts";
 import { batch, host, type InitProgram, type Part, parkingBatch } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
 import type { Linux, NamespaceType } from "../spec/types.ts";
@@ -233,14 +233,14 @@ function* buildRoot(
     ? enterRoot(spec, { namespaces, facts, entries })
     : chrootToRoot(facts.root);
   if (!hasUserNamespace(namespaces)) {
-    const steps = [...root, ...becomeUser(spec, namespaces, facts)];
+    const steps = [...root, ...becomeUser(spec, facts)];
     yield batch("root and user", steps, { keepsDescriptors });
     return;
   }
   yield batch("root", root, { keepsDescriptors });
   // In a user namespace init itself may not raise a limit.
   yield host("set-rlimits");
-  yield batch("user", becomeUser(spec, namespaces, facts));
+  yield batch("user", becomeUser(spec, facts));
 }
 
 /** From so many mounts, masks and devices on, init could run out of descriptors. */
@@ -274,10 +274,13 @@ function enterRoot(
       ? []
       : planDevices(devices, { bind: bindDevices, hostHasKcore: facts.hostHasKcore })),
     ...(spec.process.terminal === true
-      ? openTerminal(spec.process, {
-          relayFd: relayFd(facts.preserveFds),
-          masterFd: masterFd(facts.preserveFds),
-        })
+      ? [
+          ...openTerminal(spec.process, {
+            relayFd: relayFd(facts.preserveFds),
+            masterFd: masterFd(facts.preserveFds),
+          }),
+          ...bindConsole(),
+        ]
       : []),
     ...makeWorkingDirectory(spec.process.cwd),
     // Once everything is mounted that they could cover. Read-only first: a masked path may lie below a read-only one.
@@ -302,7 +305,7 @@ function bindsDev(entries: readonly MountEntry[]): boolean {
   );
 }
 
-function becomeUser(spec: ValidatedSpec, { made }: Namespaces, facts: HostFacts): Step[] {
+function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
   const { process } = spec;
   const user = process.user ?? {};
   const linux = spec.linux ?? {};
@@ -318,7 +321,7 @@ function becomeUser(spec: ValidatedSpec, { made }: Namespaces, facts: HostFacts)
     ...limitsAtCreate(effectiveLimits(process.rlimits ?? [], facts.callerOpenFiles)),
     ...planCredentials(process, {
       lastCapability: facts.lastCapability,
-      setgroups: !made.has("user") || mapsSeveralGids(linux),
+      setgroups: allowsGroups(linux),
     }),
     // setresuid has cleared it.
     ...dieWithRuntime(),
@@ -328,8 +331,9 @@ function becomeUser(spec: ValidatedSpec, { made }: Namespaces, facts: HostFacts)
   ];
 }
 
-/** With a map of a single id written by an unprivileged caller, setgroups is denied for good. */
-function mapsSeveralGids(linux: Linux): boolean {
-  const mappings = linux.gidMappings ?? [];
+/** Whether groups can be set: with a map of a single id written by an unprivileged caller, setgroups is denied for good. */
+export function allowsGroups(linux: Linux): boolean {
+  const { namespaces = [], gidMappings: mappings = [] } = linux;
+  if (!newNamespaces(namespaces).includes("user")) return true;
   return mappings.length > 1 || (mappings[0]?.size ?? 0) > 1;
 }

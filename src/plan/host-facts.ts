@@ -42,6 +42,11 @@ export function listenerFd(preserveFds: number): number {
   return 4 + preserveFds;
 }
 
+/** The pidfd of the container's init, through which exec joins its namespaces: exec has no listener. */
+export function targetFd(preserveFds: number): number {
+  return listenerFd(preserveFds);
+}
+
 /** The directory of the v2 cgroup in which init is born: out of reach of the numbers that open gives. */
 export function cgroupFd(preserveFds: number): number {
   return 100 + preserveFds;

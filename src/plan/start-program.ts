@@ -1,13 +1,13 @@
-// What init does when `start` calls it: the last limits, and execve; composed apart from create because nothing is left to
-// be prepared.
+// What init does when `start` calls it, and the process of `exec` in the end: the last limits, and execve; composed apart
+// because nothing is left to be prepared.
 
 import { leaveRuntime, startProgram } from "../inside/process.ts";
 import { effectiveLimits, limitsAtStart } from "../inside/rlimits.ts";
 import type { Step } from "../program/step.ts";
-import type { ValidatedSpec } from "../spec/validate.ts";
+import type { Process } from "../spec/types.ts";
 import { doorbellFd, type HostFacts } from "./host-facts.ts";
 
-/** What create has found out for start. */
+/** What has been found out before. */
 export type StartFacts = Pick<HostFacts, "preserveFds" | "callerOpenFiles"> & {
   /** The program's path in the container. */
   readonly path: string;
@@ -15,16 +15,19 @@ export type StartFacts = Pick<HostFacts, "preserveFds" | "callerOpenFiles"> & {
 };
 
 /** Composes the last batch of init, which ends in execve. Pure. */
-export function startSteps(spec: ValidatedSpec, facts: StartFacts): Step[] {
+export function startSteps(
+  process: Process & { readonly args: readonly string[] },
+  facts: StartFacts,
+): Step[] {
   const { path, env, preserveFds, callerOpenFiles } = facts;
   return [
     // `run` sends this batch to an init that still dies with the runtime; a parked one has left it before.
     ...leaveRuntime(),
     // No descriptor has to be opened any more.
-    ...limitsAtStart(effectiveLimits(spec.process.rlimits ?? [], callerOpenFiles)),
+    ...limitsAtStart(effectiveLimits(process.rlimits ?? [], callerOpenFiles)),
     ...startProgram({
       path,
-      args: spec.process.args,
+      args: process.args,
       env,
       firstPrivateFd: doorbellFd(preserveFds),
     }),

@@ -8,10 +8,12 @@ import { basename, dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createProgram } from "../../src/plan/create-program.ts";
+import { execParts, type JoinFacts } from "../../src/plan/exec-program.ts";
 import type { HostFacts } from "../../src/plan/host-facts.ts";
 import { startSteps } from "../../src/plan/start-program.ts";
 import { checkProgram } from "../../src/program/check.ts";
 import { printProgram, printSteps } from "../../src/program/print.ts";
+import type { NamespaceType } from "../../src/spec/types.ts";
 import { findUnsupported } from "../../src/spec/unsupported.ts";
 import { type ValidatedSpec, validateConfig } from "../../src/spec/validate.ts";
 
@@ -35,6 +37,17 @@ const goldens: readonly Golden[] = [
     print: () => printCreate(readConfig("hello/config.json"), hostFacts("hello", "v1")),
   },
   { name: "start", print: () => printStart(readConfig("hello/config.json")) },
+  { name: "exec", print: () => printExec({}) },
+  { name: "exec-cgroup-v1", print: () => printExec({ cgroups: "v1", activated: true }) },
+  {
+    name: "exec-user-namespace",
+    print: () => printExec({ namespaces: ["user", "pid", "mount", "network"], user: 1000 }),
+  },
+  { name: "exec-terminal", print: () => printExec({ terminal: true }) },
+  {
+    name: "exec-without-namespaces",
+    print: () => printExec({ namespaces: ["mount", "network"], ownsMounts: false }),
+  },
 ];
 
 function readConfig(config: string): ValidatedSpec {
@@ -91,9 +104,34 @@ function printCreate(spec: ValidatedSpec, facts: HostFacts): string {
   return printProgram(program);
 }
 
+function printExec(exec: {
+  readonly cgroups?: "v1" | "v2";
+  readonly namespaces?: readonly NamespaceType[];
+  readonly ownsMounts?: boolean;
+  readonly user?: number;
+  readonly terminal?: boolean;
+  readonly activated?: boolean;
+}): string {
+  const { cgroups = "v2", namespaces = ["pid", "mount", "network", "ipc", "uts"] } = exec;
+  const { terminal = false, activated = false, ownsMounts = true } = exec;
+  const facts = hostFacts("hello", cgroups);
+  const process = {
+    ...readConfig("hello/config.json").process,
+    terminal,
+    user: { uid: exec.user ?? 0, gid: exec.user ?? 0 },
+  };
+  const joined: JoinFacts = { ...facts, namespaces };
+  const planned = { ...facts, initPid: 2000, ownsMounts, setgroups: true, activated };
+  const program = { parts: [...execParts(joined, () => ({ process, facts: planned }))] };
+  checkProgram(program);
+  return printProgram(program);
+}
+
 function printStart(spec: ValidatedSpec): string {
   const facts = hostFacts("hello", "v2");
-  return printSteps(startSteps(spec, { ...facts, path: "/bin/sh", env: ["PATH=/bin", "HOME=/"] }));
+  return printSteps(
+    startSteps(spec.process, { ...facts, path: "/bin/sh", env: ["PATH=/bin", "HOME=/"] }),
+  );
 }
 
 function goldenPath(name: string): string {

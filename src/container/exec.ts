@@ -1,0 +1,238 @@
+// Makes a process in a container up to the point where only its program is left to be executed; undone when anything fails.
+
+import { present } from "../base/assert.ts";
+import { during, FaultError } from "../base/fault.ts";
+import { execute } from "../ffi/execute.ts";
+import { readFrozen } from "../host/cgroups/freezer.ts";
+import { countOomKills } from "../host/cgroups/processes.ts";
+import {
+  readCallerOpenFiles,
+  readLastCapability,
+  readListenFds,
+  readNullStreams,
+  releasePreservedFds,
+} from "../host/facts.ts";
+import { type OwnedFd, readText } from "../host/files.ts";
+import { namespacesOf, openProcess, setOomScore, waitForEnd } from "../host/processes.ts";
+import { fetchDescriptor } from "../host/terminal.ts";
+import type { Answer } from "../init/answer.ts";
+import { drive, endInit, type LiveInit, liveInit } from "../init/drive.ts";
+import { startStub } from "../init/stub-process.ts";
+import { ownPidSlot } from "../inside/process.ts";
+import { unifiedGroup } from "../plan/cgroup-host.ts";
+import { allowsGroups } from "../plan/create-program.ts";
+import { execCgroupPlaces, type SubCgroups } from "../plan/exec-cgroup.ts";
+import { execParts, type JoinFacts, type PlannedProcess } from "../plan/exec-program.ts";
+import { doorbellFd, masterFd, targetFd } from "../plan/host-facts.ts";
+import { startSteps } from "../plan/start-program.ts";
+import type { ExecProcess } from "../spec/exec-process.ts";
+import { recallConfig } from "../spec/load.ts";
+import type { ValidatedSpec } from "../spec/validate.ts";
+import { getpid } from "../syscall/processes.ts";
+import { completeEnvironment, homeIn } from "./environment.ts";
+import { findProgram } from "./find-program.ts";
+import { type ContainerRecord, initIdentity, keyringName, readRecord } from "./record.ts";
+import { launch } from "./start-init.ts";
+import { requireStatus } from "./status.ts";
+import { type ContainerPlace, containerPaths } from "./store.ts";
+
+/** Where and how a process is to be made. */
+export type ProcessOptions = ContainerPlace & {
+  /** Descriptors from 3 on besides those of socket activation. */
+  readonly preserveFds: number;
+  readonly subCgroups: SubCgroups;
+  readonly ignorePaused: boolean;
+};
+
+/** A container whose init runs, and cannot be mistaken for another process any more. */
+export type ExecTarget = {
+  readonly record: ContainerRecord;
+  /** Of init; open as long as this process lives. */
+  readonly pidfd: OwnedFd;
+  /** The container's state directory. */
+  readonly directory: string;
+  /** The config as it was at create. */
+  readonly readConfig: () => ValidatedSpec;
+};
+
+/** A process that waits for its last batch. */
+export type MadeProcess = {
+  readonly init: LiveInit;
+  /** The master of the process's terminal, if it has one. */
+  readonly terminal: OwnedFd | undefined;
+  /** Has it execute its program. */
+  readonly start: () => void;
+  /** Takes everything back: the process is killed. */
+  readonly undo: () => void;
+};
+
+/**
+ * Finds the container and makes sure that a process can be added to it.
+ *
+ * @throws `id` fault when there is none; `status` when it has stopped, or is paused and that is not to be ignored
+ */
+export function findTarget(options: ProcessOptions): ExecTarget {
+  const paths = containerPaths(options);
+  const record = readRecord(paths);
+  const found = record.init_process_pid === 0 ? undefined : openProcess(initIdentity(record));
+  if (found === undefined) requireStatus("exec", options.id, "stopped");
+  const pidfd = present(found, "init of a container that has not stopped");
+  if (!options.ignorePaused && readFrozen(record.cgroup_paths)) {
+    requireStatus("exec", options.id, "paused");
+  }
+  return {
+    record,
+    pidfd,
+    directory: paths.directory,
+    readConfig: () => recallConfig(readText(paths.config, "reading the container's config")),
+  };
+}
+
+/**
+ * Makes the process. Run by the runtime.
+ *
+ * @param resolve says what is to be executed; asked while the stub joins the container
+ * @throws FaultError; nothing is left then
+ */
+export function makeProcess(
+  options: ProcessOptions,
+  target: ExecTarget,
+  resolve: (config: ValidatedSpec) => ExecProcess,
+): MadeProcess {
+  const { cgroup_paths: groups, init_process_pid: initPid } = target.record;
+  const listenFds = readListenFds();
+  const facts: JoinFacts = {
+    runtimePid: execute(getpid()),
+    preserveFds: options.preserveFds + listenFds,
+    namespaces: namespacesOf(initPid),
+    cgroupPlaces: execCgroupPlaces(groups, options.subCgroups),
+  };
+  releasePreservedFds(facts.preserveFds);
+  const attempt: Attempt = { options, target, resolve, listenFds };
+  try {
+    return attemptProcess(attempt, facts);
+  } catch (error) {
+    if (!isBusyGroup(error) || options.subCgroups.size > 0) throw error;
+    // A v2 group that has given controllers to groups below it takes no processes: those of init's own group, then.
+    const v2 = unifiedGroup(readText(`/proc/${initPid}/cgroup`, "finding the cgroup of init"));
+    return attemptProcess(attempt, { ...facts, cgroupPlaces: { ...facts.cgroupPlaces, v2 } });
+  }
+}
+
+function isBusyGroup(error: unknown): boolean {
+  if (!(error instanceof FaultError) || error.fault.kind !== "syscall") return false;
+  return error.fault.call === "clone3" && error.fault.errno === "EBUSY";
+}
+
+type Attempt = {
+  readonly options: ProcessOptions;
+  readonly target: ExecTarget;
+  readonly resolve: (config: ValidatedSpec) => ExecProcess;
+  readonly listenFds: number;
+};
+
+function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
+  const { target, listenFds } = attempt;
+  const { preserveFds } = facts;
+  const undo = new DisposableStack();
+  try {
+    const stub = startStub({
+      doorbellFd: doorbellFd(preserveFds),
+      directory: target.directory,
+      descriptors: [{ from: target.pidfd.fd, to: targetFd(preserveFds) }],
+    });
+    undo.use(stub.doorbell);
+    const init = liveInit(stub);
+    undo.defer(() => endInit(init));
+    const { planned, answer } = setUp(attempt, facts, init);
+    const { process } = planned;
+    const { args, env = [], oomScoreAdj } = process;
+    if (oomScoreAdj !== undefined) setOomScore(init.pid, oomScoreAdj);
+    const path = during(starting, () => findProgram(args[0] ?? "", env, answer));
+    const pid = answer.results.get(ownPidSlot);
+    const steps = startSteps(process, {
+      path,
+      env: completeEnvironment(env, {
+        home: homeIn(answer, process.user?.uid ?? 0),
+        listenFds,
+        ...(pid === undefined ? {} : { pid }),
+      }),
+      preserveFds,
+      callerOpenFiles: planned.facts.callerOpenFiles,
+    });
+    const terminal =
+      process.terminal === true
+        ? undo.use(fetchDescriptor(init.pid, masterFd(preserveFds), "fetching the terminal"))
+        : undefined;
+    return {
+      init,
+      terminal,
+      start: () => during(starting, () => launch(init.doorbell, steps)),
+      undo: () => undo.dispose(),
+    };
+  } catch (error) {
+    undo.dispose();
+    throw error;
+  }
+}
+
+/** runc's words in front of what goes wrong with a process. */
+const starting = "unable to start container process";
+
+/** Takes the stub through all of its program but the last batch. */
+function setUp(
+  { options, target, resolve, listenFds }: Attempt,
+  facts: JoinFacts,
+  init: LiveInit,
+): { readonly planned: PlannedProcess; readonly answer: Answer } {
+  const { record } = target;
+  const seen: { planned?: PlannedProcess; oomKills?: number } = {};
+  const plan = (): PlannedProcess => {
+    seen.oomKills = countOomKills(record.cgroup_paths);
+    const config = target.readConfig();
+    const linux = config.linux ?? {};
+    seen.planned = {
+      process: resolve(config),
+      facts: {
+        initPid: record.init_process_pid,
+        ownsMounts: (linux.namespaces ?? []).some(({ type }) => type === "mount"),
+        setgroups: allowsGroups(linux),
+        activated: listenFds > 0,
+        nullStreams: readNullStreams(),
+        callerOpenFiles: readCallerOpenFiles(),
+        lastCapability: readLastCapability(),
+        keyring: record.tsRunc.noNewKeyring ? undefined : keyringName(options.id),
+      },
+    };
+    return seen.planned;
+  };
+  try {
+    const answer = drive(init, { parts: execParts(facts, plan) });
+    return { planned: present(seen.planned, "the plan"), answer };
+  } catch (error) {
+    // What the caller has asked for cannot be meant: nothing is wrong with the process.
+    if (seen.planned === undefined || !(error instanceof FaultError)) throw error;
+    const kills = seen.oomKills ?? 0;
+    throw explain(error, { options, target, kills }).within(starting);
+  }
+}
+
+/** Says so when the process could not be made because the container has stopped meanwhile, or has too little memory. */
+function explain(
+  error: FaultError,
+  situation: {
+    readonly options: ProcessOptions;
+    readonly target: ExecTarget;
+    /** How many of the container's processes the kernel had killed for want of memory before. */
+    readonly kills: number;
+  },
+): FaultError {
+  const { options, target, kills } = situation;
+  const { fault } = error;
+  const ofInit = fault.kind === "init-died" || fault.kind === "syscall";
+  if (ofInit && waitForEnd(target.pidfd, 0)) requireStatus("exec", options.id, "stopped");
+  if (fault.kind !== "init-died" || countOomKills(target.record.cgroup_paths) <= kills)
+    return error;
+  const how = `${fault.how} (possibly OOM-killed)`;
+  return new FaultError({ ...fault, how }, { cause: error, during: error.during });
+}

@@ -1,0 +1,49 @@
+// Handing descriptors to whoever waits for them on a unix socket that the caller of a command has named.
+
+import { SCM_RIGHTS, SOL_SOCKET, socketFamilies, socketTypes } from "../abi/socket.ts";
+import { controlMessage, ioVector, messageHeader } from "../abi/struct.ts";
+import { must } from "../ffi/execute.ts";
+import { connectPath, socket } from "../syscall/sockets.ts";
+import { call, number, struct, text } from "../syscall/value.ts";
+import { type OwnedFd, own } from "./files.ts";
+
+/**
+ * Connects to a listening unix socket; `what` is its name in messages.
+ *
+ * @param path at most 107 bytes, as for every caller of connect(2)
+ * @throws `syscall` fault
+ */
+export function connectSocket(path: string, what: string): OwnedFd {
+  const doing = `connecting to the ${what} ${path}`;
+  const { SOCK_CLOEXEC, SOCK_STREAM } = socketTypes;
+  const connected = own(must(socket(socketFamilies.AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), doing));
+  must(connectPath(connected.fd, path), doing);
+  return connected;
+}
+
+/**
+ * Sends a descriptor in one message with SCM_RIGHTS, beside a text that has to be ASCII; unix(7).
+ *
+ * @throws `syscall` fault
+ */
+export function sendDescriptor(
+  receiver: OwnedFd,
+  sent: OwnedFd,
+  message: { readonly text: string; readonly doing: string },
+): void {
+  const header = struct(messageHeader, {
+    msg_iov: struct(ioVector, {
+      iov_base: text(message.text),
+      iov_len: number(message.text.length),
+    }),
+    msg_iovlen: number(1),
+    msg_control: struct(controlMessage, {
+      "header.cmsg_len": number(controlMessage.sizeBytes - 4),
+      "header.cmsg_level": number(SOL_SOCKET),
+      "header.cmsg_type": number(SCM_RIGHTS),
+      descriptor: number(sent.fd),
+    }),
+    msg_controllen: number(controlMessage.sizeBytes),
+  });
+  must(call("sendmsg", number(receiver.fd), header, number(0)), message.doing);
+}

@@ -1,0 +1,161 @@
+// THE ORDER of exec: what its process does between being spawned and being ready to execute the program, one line a feature.
+//
+//      runtime                          stub                                 the process (its child, in the container)
+//         |  spawn, batch "joining"       |
+//         |------------------------------>|  settle, join the pid namespace
+//         |  process planned meanwhile    |  clone (into the v2 cgroup) ------->|
+//         |<----- pid of the process -----|  exit                               |  v1 cgroups
+//         |  batch "process"                                                    |
+//         |-------------------------------------------------------------------->|  limits, namespaces, terminal, user,
+//         |                                                                     |  capabilities, where the program is
+//         |  batch of start-program.ts                                          |
+//         |-------------------------------------------------------------------->|  execve
+//
+// The child is forked while it is still the host's root and in the host's mount namespace: only so may it join the groups,
+// raise limits, and find files of the host. It joins all namespaces of init at once, through a pidfd. From its first to its
+// last step it cannot be looked into, and nothing is mounted.
+
+import { present } from "../base/assert.ts";
+import { type CgroupPlaces, joinCgroupV1, openCgroupV2 } from "../inside/cgroup.ts";
+import { planCredentials } from "../inside/credentials.ts";
+import { joinKeyringOfInit } from "../inside/keyring.ts";
+import {
+  becomeRoot,
+  dieWithRuntime,
+  forkInit,
+  joinNamespacesOf,
+  newSession,
+} from "../inside/namespaces.ts";
+import {
+  checkWorkingDirectory,
+  enterWorkingDirectory,
+  hideFromContainer,
+  lookUpProgram,
+  ownStandardStreams,
+  planUmask,
+  programCandidates,
+  readPasswd,
+  reopenNullStreams,
+  resetAffinity,
+  settleStub,
+  tellPid,
+} from "../inside/process.ts";
+import { effectiveLimits, limitsAtCreate } from "../inside/rlimits.ts";
+import { enterOpenedRoot, openRoot } from "../inside/rootfs.ts";
+import {
+  findMultiplexer,
+  openDescriptors,
+  openTerminal,
+  takeTerminal,
+} from "../inside/terminal.ts";
+import { batch, type Part } from "../program/program.ts";
+import { type Step, step } from "../program/step.ts";
+import type { ExecProcess } from "../spec/exec-process.ts";
+import type { NamespaceType } from "../spec/types.ts";
+import { close } from "../syscall/files.ts";
+import { cgroupFd, doorbellFd, type HostFacts, masterFd, relayFd, targetFd } from "./host-facts.ts";
+
+/** What has to be known of the container and the host before the stub is started. */
+export type JoinFacts = Pick<HostFacts, "runtimePid" | "preserveFds"> & {
+  readonly cgroupPlaces: CgroupPlaces;
+  /** Those of init in which the runtime is not. */
+  readonly namespaces: readonly NamespaceType[];
+};
+
+/** What can be found out while the stub is joining. */
+export type ProcessFacts = Pick<
+  HostFacts,
+  "nullStreams" | "callerOpenFiles" | "lastCapability" | "keyring"
+> & {
+  readonly initPid: number;
+  /** Whether the root of init's mount namespace is the container's; otherwise init has only changed its root. */
+  readonly ownsMounts: boolean;
+  readonly setgroups: boolean;
+  /** Whether the process is told the number of sockets that it gets, and so has to be told its pid. */
+  readonly activated: boolean;
+};
+
+export type PlannedProcess = { readonly process: ExecProcess; readonly facts: ProcessFacts };
+
+/**
+ * Composes the parts of exec, each when it is asked for: by then the stub is busy with the one before. Pure but for `plan`,
+ * which is asked once, for the second.
+ */
+export function* execParts(facts: JoinFacts, plan: () => PlannedProcess): Generator<Part> {
+  yield batch("joining", join(facts));
+  const planned = plan();
+  const entered = enter(facts, planned);
+  const user = becomeUser(planned);
+  if (planned.process.terminal !== true) {
+    const streams = reopenNullStreams(planned.facts.nullStreams);
+    yield batch("process", [...entered, ...streams, ...user], { independent: true });
+    return;
+  }
+  const fds = { relayFd: relayFd(facts.preserveFds), masterFd: masterFd(facts.preserveFds) };
+  // A batch of its own: that it is a multiplexer is known before it is opened.
+  yield batch("terminal", [...entered, ...findMultiplexer(fds.relayFd)], { independent: true });
+  const terminal = openTerminal(planned.process, { ...fds, descriptors: true });
+  yield batch("process", [...terminal, ...takeTerminal(), ...user]);
+}
+
+/** From the stub to a process in the container's pid namespace and cgroups. */
+function join({ runtimePid, preserveFds, cgroupPlaces, namespaces }: JoinFacts): Step[] {
+  const { v2 } = cgroupPlaces;
+  const fd = cgroupFd(preserveFds);
+  const bornIn = v2 === undefined ? undefined : fd;
+  return [
+    ...settleStub({ runtimePid, firstForeignFd: targetFd(preserveFds) + 1 }),
+    // Only children come into it: joined first, so that one fork will do.
+    ...joinNamespacesOf(targetFd(preserveFds), namespaces.filter(isPid)),
+    ...(v2 === undefined ? [] : openCgroupV2(v2, fd)),
+    ...forkInit({ doorbell: doorbellFd(preserveFds), cgroupFd: bornIn }),
+    // Behind the fork: a group with room for one process has room for this one, and not for two.
+    ...joinCgroupV1(cgroupPlaces),
+  ];
+}
+
+function isPid(type: NamespaceType): boolean {
+  return type === "pid";
+}
+
+/** Into the other namespaces and the root of init, with what only the host's root can do done before. */
+function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
+  const others = joined.namespaces.filter((type) => !isPid(type));
+  const target = targetFd(joined.preserveFds);
+  return [
+    ...limitsAtCreate(effectiveLimits(process.rlimits ?? [], facts.callerOpenFiles)),
+    ...(process.terminal === true ? openDescriptors() : []),
+    ...(facts.ownsMounts ? [] : openRoot(`/proc/${facts.initPid}/root`)),
+    ...joinNamespacesOf(target, others),
+    step("letting go of the container's init", close(target)),
+    // New credentials show a process where fs.suid_dumpable is set, and untie it from the runtime.
+    ...(others.includes("user")
+      ? [...hideFromContainer(), ...becomeRoot(), ...hideFromContainer(), ...dieWithRuntime()]
+      : []),
+    ...(facts.ownsMounts ? openRoot("/") : enterOpenedRoot()),
+    ...newSession(),
+    // Behind the cpuset, which says what "every processor" is.
+    ...resetAffinity(),
+    ...(facts.keyring === undefined ? [] : joinKeyringOfInit(facts.keyring)),
+  ];
+}
+
+/** From root in the container to the user that it asks for, with everything found out that can fail. */
+function becomeUser({ process, facts }: PlannedProcess): Step[] {
+  const { uid = 0, gid = 0, umask } = process.user ?? {};
+  const env = process.env ?? [];
+  return [
+    ...ownStandardStreams({ uid, gid }),
+    ...readPasswd(env, uid),
+    // As root, who may enter what the user may not.
+    ...enterWorkingDirectory(process.cwd),
+    ...planUmask(umask),
+    ...planCredentials(process, facts),
+    ...hideFromContainer(),
+    ...dieWithRuntime(),
+    ...checkWorkingDirectory(process.cwd),
+    ...(facts.activated ? tellPid() : []),
+    // As the user: what counts is what the user may execute.
+    ...lookUpProgram(programCandidates(present(process.args[0], "args[0]"), env)),
+  ];
+}
