@@ -1,9 +1,10 @@
 // Help texts and completion, made by yargs from the table; loaded only for them, for it takes longer than the commands.
 
 import type { Yargs, YargsOption } from "yargs";
+import type { Command, Example } from "./command.ts";
 import type { Option } from "./options.ts";
 import { print } from "./output.ts";
-import { type Command, commands, globalOptions } from "./table.ts";
+import { commands, globalOptions } from "./table.ts";
 import { versionText } from "./version.ts";
 
 const description = `ts-runc is a command line client for running applications packaged according to
@@ -90,9 +91,16 @@ USAGE:
    ts-runc ${name}${shown} ${argumentsUsage}
 
 DESCRIPTION:
-   ${command.description}`;
+   ${command.description}
+
+EXAMPLES:
+${command.examples.map(showExample).join("\n\n")}`;
   const program = (await start()).usage(head).updateStrings({ "Options:": "OPTIONS:" });
   return await addOptions(program, options).getHelp();
+}
+
+function showExample({ does, line }: Example): string {
+  return `   ${does}:\n\n       # ${line}`;
 }
 
 /**

@@ -1,9 +1,10 @@
 // The parser of the command line, over the tables of options; it behaves as urfave/cli on Go's flag package, which runc
 // uses, and prints nothing.
 
+import type { Command } from "./command.ts";
 import type { Option, OptionValue, OptionValues } from "./options.ts";
 import { quote } from "./quote.ts";
-import { type Command, commands, globalOptions } from "./table.ts";
+import { commands, globalOptions } from "./table.ts";
 
 /** A command line as understood. `globals` are the values of the options before the command. */
 export type CommandLine = { readonly globals: OptionValues } & (

@@ -1,0 +1,16 @@
+// The arguments that many commands share, as the parser counts them and as help describes them.
+
+export const one = { min: 1, max: 1 } as const;
+export const none = { min: 0, max: 0 } as const;
+
+/** The id of a container that is about to be made. */
+export const newInstance = `<container-id>
+
+Where "<container-id>" is your name for the instance of the container that you
+are starting. The name you provide for the container instance must be unique on
+your host.`;
+
+/** The id of a container that there is. */
+export const instance = `<container-id>
+
+Where "<container-id>" is your name for the instance of the container.`;

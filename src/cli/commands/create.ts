@@ -1,0 +1,26 @@
+// The entry of `create` in the table of commands: what the parser and the help texts know of it.
+
+import type { Command } from "../command.ts";
+import { newInstance, one } from "./arguments.ts";
+import { creationOptions, fromBundle } from "./creation.ts";
+
+export const createCommand: Command = {
+  name: "create",
+  usage: "create a container",
+  argumentsUsage: newInstance,
+  description: `The create command creates an instance of a container for a bundle.\n${fromBundle}`,
+  examples: [
+    {
+      does: "make a container from the bundle in /srv/hello, to be started later",
+      line: "ts-runc create --bundle /srv/hello my-container",
+    },
+    {
+      does: "have its pid written to a file",
+      line: "ts-runc create --bundle /srv/hello --pid-file /run/my.pid my-container",
+    },
+  ],
+  options: creationOptions,
+  positionals: one,
+  failure: "runc create failed",
+  load: async () => (await import("../create.ts")).create,
+};

@@ -1,0 +1,26 @@
+// The entry of `delete` in the table of commands: what the parser and the help texts know of it.
+
+import type { Command } from "../command.ts";
+import { instance, one } from "./arguments.ts";
+
+export const deleteCommand: Command = {
+  name: "delete",
+  usage: "delete any resources held by the container often used with detached container",
+  argumentsUsage: instance,
+  description: `The delete command removes what is left of a container that has stopped: its
+state and the cgroups that were made for it. The bundle stays.`,
+  examples: [
+    { does: "delete a container that has stopped", line: "ts-runc delete my-container" },
+    { does: "kill it first if it still runs", line: "ts-runc delete --force my-container" },
+  ],
+  options: [
+    {
+      name: "force",
+      short: "f",
+      kind: "flag",
+      usage: "Forcibly deletes the container if it is still running (uses SIGKILL)",
+    },
+  ],
+  positionals: one,
+  load: async () => (await import("../delete.ts")).deleteCommand,
+};
