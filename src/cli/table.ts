@@ -9,7 +9,10 @@ import { execCommand } from "./commands/exec.ts";
 import { featuresCommand } from "./commands/features.ts";
 import { killCommand } from "./commands/kill.ts";
 import { listCommand } from "./commands/list.ts";
+import { pauseCommand } from "./commands/pause.ts";
 import { programCommand } from "./commands/program.ts";
+import { psCommand } from "./commands/ps.ts";
+import { resumeCommand } from "./commands/resume.ts";
 import { runCommand } from "./commands/run.ts";
 import { specCommand } from "./commands/spec.ts";
 import { startCommand } from "./commands/start.ts";
@@ -23,6 +26,9 @@ export const commands: readonly Command[] = [
   execCommand,
   killCommand,
   listCommand,
+  pauseCommand,
+  psCommand,
+  resumeCommand,
   runCommand,
   specCommand,
   startCommand,

@@ -19,7 +19,7 @@ export type ContainerState = {
   readonly owner: string;
 };
 
-type Verb = "start" | "exec" | "kill" | "delete";
+type Verb = "start" | "exec" | "kill" | "delete" | "pause" | "resume";
 
 /** Verb and status to the refusal, or undefined where the verb is accepted. The table is also the documentation. */
 const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined>>>> = {
@@ -49,6 +49,18 @@ const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined
     running: "cannot delete container ID that is not stopped: running",
     paused: "cannot delete container ID that is not stopped: paused",
     stopped: undefined,
+  },
+  pause: {
+    created: undefined,
+    running: undefined,
+    paused: "container not running",
+    stopped: "container not running",
+  },
+  resume: {
+    created: "container not paused",
+    running: "container not paused",
+    paused: undefined,
+    stopped: "container not paused",
   },
 };
 

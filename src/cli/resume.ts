@@ -1,0 +1,11 @@
+// ts-runc resume: lets a paused container go on.
+
+import { resumeContainer } from "../container/pause.ts";
+import { parseContainerId } from "../spec/container-id.ts";
+import type { Invocation } from "./invocation.ts";
+
+export function resume({ globals, positionals }: Invocation): number {
+  const [id = ""] = positionals;
+  resumeContainer({ root: globals.root, id: parseContainerId(id) });
+  return 0;
+}
