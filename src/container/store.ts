@@ -1,9 +1,10 @@
 // The state directory: one directory a container, whose making decides who wins, and a lock on it; not what the files say.
 
 import { errnos } from "../abi/errno.ts";
-import { AT_FDCWD, lockOperations, openFlags } from "../abi/file.ts";
+import { AT_FDCWD, atFlags, lockOperations, openFlags } from "../abi/file.ts";
+import { readField, statxBuffer } from "../abi/struct.ts";
 import { raise } from "../base/fault.ts";
-import { execute, must, raiseErrno } from "../ffi/execute.ts";
+import { execute, must, mustForOutput, raiseErrno } from "../ffi/execute.ts";
 import {
   listDirectory,
   makeDirectories,
@@ -13,7 +14,7 @@ import {
   removeTree,
 } from "../host/files.ts";
 import { type ContainerId, parseContainerId } from "../spec/container-id.ts";
-import { flock, mkdirat, openat } from "../syscall/files.ts";
+import { flock, mkdirat, openat, statx } from "../syscall/files.ts";
 import { nanosleep } from "../syscall/processes.ts";
 
 /** Where a container is kept. */
@@ -82,18 +83,45 @@ export function lockDirectory(
   if (fd < 0) raiseErrno(openat(AT_FDCWD, directory, { flags: directoryFlags }), doing, fd);
   const opened = own(fd);
   if (waits === "forever") {
-    while (execute(flock(opened.fd, lockOperations.LOCK_EX)) === -errnos.EINTR);
-    return opened;
+    if (lockAgain(opened)) return opened;
+    // Another command has removed it while we waited; somebody may have made one of this name since.
+    opened[Symbol.dispose]();
+    return lockDirectory(place, waits);
   }
   const tries = lockTimeoutMs / lockPollMs;
   for (let tried = 0; tried < tries; tried += 1) {
     if (execute(flock(opened.fd, lockOperations.LOCK_EX | lockOperations.LOCK_NB)) === 0) {
-      return opened;
+      if (isThere(opened)) return opened;
+      opened[Symbol.dispose]();
+      return undefined;
     }
     execute(nanosleep(lockPollMs));
   }
   opened[Symbol.dispose]();
   return raise({ kind: "status", message: "another command is still working on the container" });
+}
+
+/** Lets other commands work on a container whose directory we keep open. */
+export function unlock(directory: OwnedFd): void {
+  execute(flock(directory.fd, lockOperations.LOCK_UN));
+}
+
+/**
+ * Locks an opened directory of a container, however long it takes.
+ *
+ * @returns whether it is still there: what has its name by now may be another container's
+ */
+export function lockAgain(directory: OwnedFd): boolean {
+  while (execute(flock(directory.fd, lockOperations.LOCK_EX)) === -errnos.EINTR);
+  return isThere(directory);
+}
+
+function isThere(directory: OwnedFd): boolean {
+  const { output } = mustForOutput(
+    statx(directory.fd, "", atFlags.AT_EMPTY_PATH),
+    "looking for the container's state directory",
+  );
+  return readField(statxBuffer, output, "stx_nlink") > 0;
 }
 
 const directoryFlags = openFlags.O_DIRECTORY | openFlags.O_NOFOLLOW | openFlags.O_CLOEXEC;

@@ -8,6 +8,7 @@ import { type MadeContainer, makeContainer } from "../container/make.ts";
 import { writePidFile } from "../container/pid-file.ts";
 import { type CreateOptions, type Prepared, prepare } from "../container/prepare.ts";
 import { startInit } from "../container/start-init.ts";
+import { lockAgain, unlock } from "../container/store.ts";
 import { execute } from "../ffi/execute.ts";
 import type { OwnedFd } from "../host/files.ts";
 import { prctl } from "../syscall/processes.ts";
@@ -48,8 +49,11 @@ export async function runContainer(options: RunOptions): Promise<number> {
       ? undefined
       : relayTerminal(host, { master: terminal, pidfd: attendant.pidfd });
   startOrUndo(options, { prepared, made, console });
+  // While it runs it is everybody's: update, start and delete must not wait for its end.
+  unlock(made.directory);
   const status = await attendant.ended(relay);
-  if (!keep) destroyContainer(options, made.record);
+  // A `delete --force` may have been faster, and another container have the name since.
+  if (!keep && lockAgain(made.directory)) destroyContainer(options, made.record);
   return status;
 }
 

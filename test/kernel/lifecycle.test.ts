@@ -340,6 +340,27 @@ function losers(outcomes: readonly Outcome[]): readonly (string | undefined)[] {
   return [...new Set(lost.map(({ stderr }) => logMessages(stderr)[0]))];
 }
 
+test("a foreground run does not keep other commands waiting, and leaves what follows it alone", async () => {
+  const id = room.newId();
+  const { directory } = sleeper();
+  const child = Bun.spawn(room.command("run", "--bundle", directory, id), {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  await until(() => room.state(id)?.status === "running");
+  const started = room.tsRunc(["start", id]);
+  assert.is(started.status, 1);
+  assert.equal(logMessages(started.stderr), ["cannot start an already running container"]);
+  // Held back, the run finds another container of its name when it comes to clean up.
+  child.kill("SIGSTOP");
+  remove(id);
+  create({ directory, rootfs: "" }, id);
+  child.kill("SIGCONT");
+  await child.exited;
+  assert.is(child.exitCode, 137);
+  assert.is(room.state(id)?.status, "created");
+  remove(id);
+});
+
 test("of two starts at once, one starts and one finds it running", async () => {
   for (let round = 0; round < 5; round += 1) {
     const id = create(sleeper());
