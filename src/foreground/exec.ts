@@ -40,17 +40,19 @@ export type ExecOptions = ProcessOptions & {
 export async function execInContainer(options: ExecOptions): Promise<number> {
   const { detach, consoleSocket, pidfdSocket } = options;
   const target = findTarget(options);
-  using console = openConsole(consoleSocket);
-  using pidfdReceiver =
-    pidfdSocket === undefined ? undefined : connectSocket(pidfdSocket, "pidfd socket");
   const readProcess = await processReader(options);
   let host: ReturnType<typeof findHostTerminal> | undefined;
+  // Open as long as we live, which is not long where they are used.
+  let console: OwnedFd | undefined;
+  let pidfdReceiver: OwnedFd | undefined;
   const made = makeProcess(options, target, (config) => {
     const process = readProcess(config);
     warnOfCapabilities(options, process);
     const terminal = process.terminal === true;
     checkConsole({ terminal, consoleSocket, detached: detach });
     if (terminal && !detach) host = findHostTerminal();
+    console = openConsole(consoleSocket);
+    if (pidfdSocket !== undefined) pidfdReceiver = connectSocket(pidfdSocket, "pidfd socket");
     return process;
   });
   const start = (): void => {

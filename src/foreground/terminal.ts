@@ -56,7 +56,7 @@ export function findHostTerminal(): HostTerminal {
   return raise({
     kind: "refused",
     message:
-      "failed to get a console: the config wants a terminal (process.terminal), and there is none here",
+      "failed to get a console: a terminal is asked for (process.terminal, --tty), and there is none here",
   });
 }
 

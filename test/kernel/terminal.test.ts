@@ -1,15 +1,14 @@
 // Containers with a terminal: in the foreground inside a terminal of script(1), and handed to a console socket. Needs root.
 
-import { dlopen, ptr } from "bun:ffi";
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { executeForOutput, must } from "../../src/ffi/execute.ts";
-import { own } from "../../src/host/files.ts";
-import { read, write } from "../../src/syscall/files.ts";
-import { accept4, bindPath, listen, ppoll, socket } from "../../src/syscall/sockets.ts";
+import { must } from "../../src/ffi/execute.ts";
+import { write } from "../../src/syscall/files.ts";
+import { listenAt, receiveDescriptor } from "../support/descriptor-socket.ts";
 import { type Bundle, openRoom, runBriefly, slowness } from "../support/room.ts";
+import { inTerminal, readUntil } from "../support/terminal.ts";
 
 const test = suite("kernel/terminal");
 const room = openRoom("terminal");
@@ -40,18 +39,6 @@ function makeBundle(
   });
 }
 
-/** Runs a shell command with a terminal of its own, into which another one's output is typed. */
-function inTerminal(
-  command: string,
-  typist = "true",
-): { readonly status: number; readonly output: string } {
-  const file = join(room.directory, "command.sh");
-  writeFileSync(file, command);
-  const shell = `(${typist}) | script -qec 'sh ${file}' /dev/null`;
-  const { status, stdout } = runBriefly(["sh", "-c", shell]);
-  return { status, output: stdout.replaceAll("\r", "") };
-}
-
 withTerminal(
   "a foreground run relays, passes size and status on, and gives the terminal back",
   () => {
@@ -61,6 +48,7 @@ withTerminal(
     const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
     const modes = "stty -a | tr '\\n' ' ' | cksum";
     const { status, output } = inTerminal(
+      room.directory,
       `stty rows 33 cols 77; ${modes}; ${run}; code=$?; ${modes}; exit $code`,
       "echo typed",
     );
@@ -79,7 +67,7 @@ const withTiming = hasScript && slowness === 1 ? test : test.skip;
 withTiming("an interrupt typed into the terminal reaches the container", () => {
   const bundle = makeBundle("trap 'echo interrupted; exit 3' INT; echo ready; sleep 20 & wait");
   const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
-  const { status, output } = inTerminal(run, "sleep 1; printf '\\003'; sleep 1");
+  const { status, output } = inTerminal(room.directory, run, "sleep 1; printf '\\003'; sleep 1");
   assert.match(output, /interrupted/);
   assert.is(status, 3);
 });
@@ -110,46 +98,24 @@ test("a terminal without anybody to look after it is refused, in runc's words", 
   assert.is(await alone.exited, 1);
 });
 
-/** Waits on a console socket for a terminal's master, as engines do; recvmsg(2). */
-function receiveMaster(listener: number): number {
-  const { recvmsg } = dlopen("libc.so.6", {
-    recvmsg: { args: ["i32", "ptr", "i32"], returns: "i64" },
-  }).symbols;
-  using peer = own(must(accept4(listener, 0), "waiting for the terminal"));
-  const name = new Uint8Array(4096);
-  const control = new Uint8Array(64);
-  const vector = new BigUint64Array([BigInt(ptr(name)), BigInt(name.length)]);
-  const message = new BigUint64Array(7);
-  message.set([0n, 0n, BigInt(ptr(vector)), 1n, BigInt(ptr(control)), BigInt(control.length)]);
-  const received = Number(recvmsg(peer.fd, ptr(message), 0));
-  assert.is(new TextDecoder().decode(name.subarray(0, received)), "/dev/ptmx");
-  return new DataView(control.buffer).getInt32(16, true);
-}
-
 test("create hands the master to the console socket before it ends, and start uses it", async () => {
   const bundle = makeBundle("stty size; read line; echo got $line; exit 4", {
     process: { consoleSize: { width: 61, height: 17 } },
   });
   const id = room.newId();
   const path = join(room.directory, "console.sock");
-  using listener = own(must(socket(1, 1), "making a console socket"));
-  must(bindPath(listener.fd, path), "making a console socket");
-  must(listen(listener.fd, 1), "making a console socket");
+  using listener = listenAt(path);
   const { status, stderr } = room.tsRunc([
     ...["create", "--console-socket", path, "-b", bundle.directory, id],
   ]);
   assert.is(stderr, "");
   assert.is(status, 0);
-  using master = own(receiveMaster(listener.fd));
+  const { descriptor, text } = receiveDescriptor(listener);
+  using master = descriptor;
+  assert.is(text, "/dev/ptmx");
   assert.is(room.tsRunc(["start", id]).status, 0);
   must(write(master.fd, new TextEncoder().encode("typed\n")), "typing");
-  let output = "";
-  for (let tries = 0; !output.includes("got typed") && tries < 100; tries += 1) {
-    must(ppoll(master.fd, 1, 1000 * slowness), "waiting for output");
-    const { result, output: bytes } = executeForOutput(read(master.fd, 4096));
-    if (result <= 0) break;
-    output += new TextDecoder().decode(bytes.subarray(0, result));
-  }
+  const output = readUntil(master, "got typed");
   assert.match(output, /17 61/);
   assert.match(output, /got typed/);
   assert.is(room.tsRunc(["delete", "--force", id]).status, 0);
@@ -164,7 +130,7 @@ withTerminal("a link at /dev/console is refused, and the host's file is left alo
   mkdirSync(join(bundle.rootfs, "dev/pts"), { recursive: true });
   symlinkSync(target, join(bundle.rootfs, "dev/console"));
   const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
-  const { status, output } = inTerminal(run);
+  const { status, output } = inTerminal(room.directory, run);
   assert.is(status, 1);
   assert.match(output, /console.*too many levels of symbolic links/);
 });
@@ -176,7 +142,7 @@ withTerminal("a ptmx of the image that is no multiplexer of a devpts is not open
   runBriefly(["mknod", join(bundle.rootfs, "dev/pts/ptmx"), "c", "1", "3"]);
   assert.equal(readdirSync(join(bundle.rootfs, "dev/pts")), ["ptmx"]);
   const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
-  const { status, output } = inTerminal(run);
+  const { status, output } = inTerminal(room.directory, run);
   assert.is(status, 1);
   assert.match(output, /allocating the terminal: .*is not the character device 5:2/);
 });
