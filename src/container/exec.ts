@@ -181,40 +181,52 @@ const starting = "unable to start container process";
 
 /** Takes the stub through all of its program but the last batch. */
 function setUp(
-  { options, target, resolve, listenFds }: Attempt,
+  attempt: Attempt,
   facts: JoinFacts,
   init: LiveInit,
 ): { readonly planned: PlannedProcess; readonly answer: Answer } {
-  const { record } = target;
-  const seen: { planned?: PlannedProcess; oomKills?: number } = {};
-  const plan = (): PlannedProcess => {
-    seen.oomKills = countOomKills(record.cgroup_paths);
-    const config = target.readConfig();
-    const linux = config.linux ?? {};
-    seen.planned = {
-      process: resolve(config),
-      facts: {
-        initPid: record.init_process_pid,
-        ownsMounts: (linux.namespaces ?? []).some(({ type }) => type === "mount"),
-        setgroups: allowsGroups(linux),
-        activated: listenFds > 0,
-        nullStreams: readNullStreams(),
-        callerOpenFiles: readCallerOpenFiles(),
-        lastCapability: readLastCapability(),
-        keyring: record.tsRunc.noNewKeyring ? undefined : keyringName(options.id),
-      },
-    };
+  const { options, target } = attempt;
+  const seen: { planned?: PlannedProcess; failure?: { readonly error: unknown }; kills: number } = {
+    kills: 0,
+  };
+  const plan = (): PlannedProcess | undefined => {
+    seen.kills = countOomKills(target.record.cgroup_paths);
+    try {
+      seen.planned = planProcess(attempt);
+    } catch (error) {
+      // Thrown when the stub has answered: only then is its child known, and can be taken back.
+      seen.failure = { error };
+    }
     return seen.planned;
   };
   try {
     const answer = drive(init, { parts: execParts(facts, plan) });
-    return { planned: present(seen.planned, "the plan"), answer };
+    if (seen.planned !== undefined) return { planned: seen.planned, answer };
   } catch (error) {
-    // What the caller has asked for cannot be meant: nothing is wrong with the process.
-    if (seen.planned === undefined || !(error instanceof FaultError)) throw error;
-    const kills = seen.oomKills ?? 0;
-    throw explain(error, { options, target, kills }).within(starting);
+    if (!(error instanceof FaultError)) throw error;
+    throw explain(error, { options, target, kills: seen.kills }).within(starting);
   }
+  throw present(seen.failure, "what has failed").error;
+}
+
+/** Finds out what is to be executed, and what has to be known for it. */
+function planProcess({ options, target, resolve, listenFds }: Attempt): PlannedProcess {
+  const { record } = target;
+  const config = target.readConfig();
+  const linux = config.linux ?? {};
+  return {
+    process: resolve(config),
+    facts: {
+      initPid: record.init_process_pid,
+      ownsMounts: (linux.namespaces ?? []).some(({ type }) => type === "mount"),
+      setgroups: allowsGroups(linux),
+      activated: listenFds > 0,
+      nullStreams: readNullStreams(),
+      callerOpenFiles: readCallerOpenFiles(),
+      lastCapability: readLastCapability(),
+      keyring: record.tsRunc.noNewKeyring ? undefined : keyringName(options.id),
+    },
+  };
 }
 
 /** Says so when the process could not be made because the container has stopped meanwhile, or has too little memory. */

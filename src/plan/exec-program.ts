@@ -79,11 +79,15 @@ export type PlannedProcess = { readonly process: ExecProcess; readonly facts: Pr
 
 /**
  * Composes the parts of exec, each when it is asked for: by then the stub is busy with the one before. Pure but for `plan`,
- * which is asked once, for the second.
+ * which is asked once, for the second; where it has no answer there are no more parts.
  */
-export function* execParts(facts: JoinFacts, plan: () => PlannedProcess): Generator<Part> {
+export function* execParts(
+  facts: JoinFacts,
+  plan: () => PlannedProcess | undefined,
+): Generator<Part> {
   yield batch("joining", join(facts));
   const planned = plan();
+  if (planned === undefined) return;
   const entered = enter(facts, planned);
   const user = becomeUser(planned);
   if (planned.process.terminal !== true) {
