@@ -17,6 +17,7 @@ import { runCommand } from "./commands/run.ts";
 import { specCommand } from "./commands/spec.ts";
 import { startCommand } from "./commands/start.ts";
 import { stateCommand } from "./commands/state.ts";
+import { updateCommand } from "./commands/update.ts";
 import type { Option } from "./options.ts";
 
 /** In the order in which help lists them. */
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   specCommand,
   startCommand,
   stateCommand,
+  updateCommand,
   featuresCommand,
   programCommand,
   completionCommand,

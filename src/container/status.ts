@@ -19,7 +19,7 @@ export type ContainerState = {
   readonly owner: string;
 };
 
-type Verb = "start" | "exec" | "kill" | "delete" | "pause" | "resume";
+type Verb = "start" | "exec" | "kill" | "delete" | "pause" | "resume" | "update";
 
 /** Verb and status to the refusal, or undefined where the verb is accepted. The table is also the documentation. */
 const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined>>>> = {
@@ -54,6 +54,12 @@ const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined
     created: undefined,
     running: undefined,
     paused: "container not running",
+    stopped: "container not running",
+  },
+  update: {
+    created: undefined,
+    running: undefined,
+    paused: undefined,
     stopped: "container not running",
   },
   resume: {

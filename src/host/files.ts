@@ -79,6 +79,15 @@ export function readText(path: string, doing: string, maxBytes = readMaxBytes): 
   return readAll(file.fd, { doing, path, maxBytes });
 }
 
+/**
+ * Reads a text from an open descriptor to its end.
+ *
+ * @throws `syscall` fault; `refused` when it is longer than the limit
+ */
+export function readDescriptor(fd: number, doing: string): string {
+  return readAll(fd, { doing, path: `descriptor ${fd}`, maxBytes: readMaxBytes });
+}
+
 function readAll(
   fd: number,
   options: { readonly doing: string; readonly path: string; readonly maxBytes: number },

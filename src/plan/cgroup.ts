@@ -146,8 +146,14 @@ function placeCgroup(
   return joinPath(inner.startsWith("/") ? mountPoint : base, inner);
 }
 
-/** Spec: config-linux.md#control-groups: a limit that cannot be kept is an error. */
-function requireController(step: CgroupStep, paths: CgroupPaths): void {
+/**
+ * Refuses a step whose controller the host does not have.
+ *
+ * Spec: config-linux.md#control-groups: a limit that cannot be kept is an error.
+ *
+ * @throws `host` fault
+ */
+export function requireController(step: CgroupStep, paths: CgroupPaths): void {
   if (step.kind !== "write" || paths[step.controller] !== undefined) return;
   raise({
     kind: "host",

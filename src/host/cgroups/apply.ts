@@ -1,6 +1,6 @@
 // Carries out the steps of a cgroup plan: the container's limits and its device rules.
 //
-//   applyResources(plan: CgroupPlan, part?: ResourcePart): void
+//   applyResources(plan: CgroupPlan, part?: ResourcePart): void      applySteps(steps, paths): void
 
 import { errnoName, errnos } from "../../abi/errno.ts";
 import { AT_FDCWD, openFlags } from "../../abi/file.ts";
@@ -24,25 +24,33 @@ export type ResourcePart = "devices" | "limits";
  *
  * @throws `syscall` fault; `refused` for a limit below what is in use; `host` when a controller is missing
  */
-export function applyResources(plan: CgroupPlan, part?: ResourcePart): void {
+export function applyResources({ paths, steps }: CgroupPlan, part?: ResourcePart): void {
+  const wanted =
+    part === undefined
+      ? steps
+      : steps.filter((step) => (part === "devices") === isDeviceStep(step));
+  applySteps(wanted, paths);
+}
+
+/** Carries out steps in order. Faults as of `applyResources`. */
+export function applySteps(steps: readonly CgroupStep[], paths: CgroupPaths): void {
   let pending: CgroupWrite[] = [];
   const flush = (): void => {
-    applyWrites(pending, plan.paths);
+    applyWrites(pending, paths);
     pending = [];
   };
-  for (const step of plan.steps) {
-    if (part !== undefined && (part === "devices") !== isDeviceStep(step)) continue;
+  for (const step of steps) {
     switch (step.kind) {
       case "write":
         pending.push(step);
         break;
       case "check-usage":
         flush();
-        checkUsage(step, plan.paths);
+        checkUsage(step, paths);
         break;
       case "device-program":
         flush();
-        attachDeviceProgram(directoryOf(plan.paths, step.controller), step.program);
+        attachDeviceProgram(directoryOf(paths, step.controller), step.program);
         break;
       default:
         unreachable(step);
