@@ -1,7 +1,8 @@
 // What is measured: lives of containers, runtime by runtime in turn, hot and with the executables dropped from the page
 // cache, and the memory of what waits; not how it is printed (table.ts).
 
-import { statSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { Bundles } from "./bundles.ts";
 import type { Launcher } from "./launcher.ts";
 import { readPssKib } from "./memory.ts";
@@ -59,9 +60,63 @@ function live({ launcher, bundles, newId }: Setting, runtime: Runtime, into: Sam
   measure("state", command("state", id), true);
   measure("list", command("list"), true);
   measure("start", command("start", id));
+  measure("exec", command("exec", id, "/bin/true"));
+  const pidFile = `${bundles.lasting}/exec-${name}.pid`;
+  measure("exec --detach", command("exec", "--detach", "--pid-file", pidFile, id, "/bin/true"));
+  launcher.reap(Number(readFileSync(pidFile, "utf8")));
+  measure("ps", command("ps", id), true);
+  measure("pause", command("pause", id));
+  measure("resume", command("resume", id));
   measure("kill", command("kill", id, "KILL"));
   launcher.reap(pid);
   measure("delete", command("delete", id));
+}
+
+const crowds = [1, 100, 1000];
+
+/**
+ * Measures `list` of many containers. They are copies of the state directory of one that runs: every one of them is looked
+ * at as a container of its own.
+ */
+export async function compareLists(setting: Setting, rounds: number): Promise<readonly Row[]> {
+  const samples: Samples = new Map();
+  const { launcher, runtimes, bundles, newId } = setting;
+  for (const runtime of runtimes) {
+    const { command, stateRoot } = runtime;
+    const id = newId();
+    must(launcher, command("run", "--detach", "--bundle", bundles.lasting, id));
+    const pid = initPid(launcher, runtime, id);
+    let copies = 1;
+    try {
+      for (const crowd of crowds) {
+        for (; copies < crowd; copies += 1) copyState(join(stateRoot, id), copies);
+        for (let round = 0; round < rounds; round += 1) {
+          await setting.breathe();
+          const { milliseconds, output } = must(launcher, command("list", "--quiet"), true);
+          const seen = output.split("\n").length - 1;
+          if (seen < crowd) throw new Error(`${runtime.name} lists ${seen} of ${crowd} containers`);
+          record(samples, runtime.name, `list --quiet of ${crowd}`, milliseconds);
+          const all = must(launcher, command("list"), true);
+          record(samples, runtime.name, `list of ${crowd}`, all.milliseconds);
+        }
+      }
+    } finally {
+      for (; copies > 1; copies -= 1)
+        rmSync(`${join(stateRoot, id)}-${copies - 1}`, { recursive: true });
+      must(launcher, command("delete", "--force", id));
+      launcher.reap(pid);
+    }
+  }
+  return [...samples].map(([key, all]) => rowOf(key, "ms", all));
+}
+
+function copyState(directory: string, number: number): void {
+  const copy = `${directory}-${number}`;
+  mkdirSync(copy);
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    // A fifo or a socket says that nobody has started the container, and this one runs.
+    if (entry.isFile()) copyFileSync(join(directory, entry.name), join(copy, entry.name));
+  }
 }
 
 /** Measures `run` of /bin/true after the pages of the runtime's own executable have been dropped from the page cache. */

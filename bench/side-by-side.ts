@@ -15,6 +15,7 @@ import { helpCrun } from "./cgroup-host.ts";
 import {
   compareCold,
   compareCommands,
+  compareLists,
   compareMemory,
   type Row,
   type Setting,
@@ -97,6 +98,7 @@ async function compare(what: {
   const setting: Setting = { launcher, runtimes, bundles, emptyProgram, newId, breathe };
   const rows: readonly Row[] = [
     ...(await compareCommands(setting, rounds)),
+    ...(await compareLists(setting, few)),
     ...(await compareCold(setting, Math.ceil(rounds / 4))),
     ...(await compareMemory(setting, few)),
   ];
