@@ -84,7 +84,7 @@ function executablePath(target: Target): string {
 }
 
 function hashInputs(commit: string): string {
-  const files = globSync("{src,schemas,scripts}/**/*.{ts,json}", { cwd: root }).sort();
+  const files = globSync("{src,schemas,scripts}/**/*.*", { cwd: root }).sort();
   const hash = createHash("sha256").update(`${commit}\0${Bun.version}\0`);
   for (const file of ["package.json", "package-lock.json", ...files]) {
     hash.update(`${file}\0`).update(readFileSync(join(root, file)));

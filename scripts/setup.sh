@@ -35,6 +35,10 @@ test_packages=(
   "iproute2 /usr/sbin/ip"
   "strace /usr/bin/strace"
   "procps /usr/bin/ps"
+  "zsh /usr/bin/zsh"
+  "fish /usr/bin/fish"
+  "groff-base /usr/bin/groff"
+  "mandoc /usr/bin/mandoc"
 )
 wanted=("${run_packages[@]}")
 [ "${1:-}" = run ] || wanted+=("${test_packages[@]}")

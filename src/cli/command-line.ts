@@ -8,6 +8,8 @@ import { flag, type OptionValues, text } from "./options.ts";
 import { type CommandLine, parseCommandLine, readBoolean } from "./parse.ts";
 import { findRoot } from "./root.ts";
 
+/** What the shells' scripts call us with; the words typed follow. */
+const completionRequest = "__complete";
 const failed = 1;
 /** What urfave/cli exits with when there is no such command. */
 const unknownCommand = 3;
@@ -21,7 +23,9 @@ export async function runCommandLine(argv: readonly string[], program: string): 
   let log = standardErrorLog({ debug: false });
   let failureStatus = failed;
   try {
-    if (argv[0] === "--get-yargs-completions") return (await import("./help.ts")).complete(argv);
+    if (argv[0] === completionRequest) {
+      return (await import("./complete.ts")).complete(argv.slice(1));
+    }
     const line = parseCommandLine(argv, program);
     if (line.kind === "version") return (await import("./version.ts")).printVersion();
     if (line.kind === "help" || line.kind === "mistake") {

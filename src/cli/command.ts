@@ -1,7 +1,7 @@
 // What a command is: its names, options and texts, and where its code is; not which commands there are (table.ts).
 
 import type { Invocation } from "./invocation.ts";
-import type { Option } from "./options.ts";
+import type { Candidates, Option } from "./options.ts";
 
 /** A command line that a person may copy, and what it is for. */
 export type Example = { readonly does: string; readonly line: string };
@@ -16,6 +16,8 @@ export type Command = {
   readonly examples: readonly Example[];
   readonly options: readonly Option[];
   readonly positionals: { readonly min: number; readonly max: number };
+  /** What each of the first positionals can be. */
+  readonly candidates?: readonly Candidates[];
   /** What callers of runc read in front of this command's errors. */
   readonly failure?: string;
   /** Exit status of a failure of ours, where it is not 1: the caller can tell it from the program's. */

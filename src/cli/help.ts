@@ -1,10 +1,10 @@
-// Help texts and completion, made by yargs from the table; loaded only for them, for it takes longer than the commands.
+// Help texts, made by yargs from the table; loaded only for them, for that takes longer than the commands.
 
 import type { Yargs, YargsOption } from "yargs";
 import type { Command, Example } from "./command.ts";
 import type { Option } from "./options.ts";
 import { print } from "./output.ts";
-import { commands, globalOptions } from "./table.ts";
+import { commands, globalOptions, helpCommand } from "./table.ts";
 import { versionText } from "./version.ts";
 
 const description = `ts-runc is a command line client for running applications packaged according to
@@ -23,15 +23,6 @@ are starting. The name you provide for the container instance must be unique on
 your host. Providing the bundle directory using "-b" is optional. The default
 value for "bundle" is the current directory.`;
 
-const bashScript = `# ts-runc's completion for bash
-_ts_runc() {
-  local words
-  mapfile -t words < <(ts-runc --get-yargs-completions "\${COMP_WORDS[@]:1}")
-  mapfile -t COMPREPLY < <(compgen -W "\${words[*]}" -- "\${COMP_WORDS[COMP_CWORD]}")
-}
-complete -o default -F _ts_runc ts-runc
-`;
-
 /** Prints the help of the program or of one command, below `headline` where something was wrong. */
 export async function printHelp(options: {
   readonly command: Command | undefined;
@@ -40,23 +31,6 @@ export async function printHelp(options: {
   const { command, headline } = options;
   const text = command === undefined ? await programHelp() : await commandHelp(command);
   print(`${headline === undefined ? "" : `${headline}\n\n`}${text}\n`);
-}
-
-/** Prints the script that has bash ask us for completions. */
-export function completion(): number {
-  print(bashScript);
-  return 0;
-}
-
-/** Prints what can follow the words typed so far, one a line; the last word is the one being typed. */
-export async function complete(argv: readonly string[]): Promise<number> {
-  const typed = argv.slice(1);
-  const command = commands.find(({ name }) => typed.slice(0, -1).includes(name));
-  const program = command === undefined ? listCommands(await start()) : await start();
-  const options = command === undefined ? globalOptions : command.options;
-  const words = await addOptions(program, options).getCompletion(typed);
-  print(words.map((word) => `${word}\n`).join(""));
-  return 0;
 }
 
 async function programHelp(): Promise<string> {
@@ -77,8 +51,10 @@ VERSION:
 }
 
 function listCommands(program: Yargs): Yargs {
-  const help = { name: "help", usage: "Shows a list of commands or help for one command" };
-  return [...commands, help].reduce((all, { name, usage }) => all.command(name, usage), program);
+  return [...commands, helpCommand].reduce(
+    (all, { name, usage }) => all.command(name, usage),
+    program,
+  );
 }
 
 async function commandHelp(command: Command): Promise<string> {

@@ -1,6 +1,16 @@
 // What an option is and what a parsed one yields; not which options there are (table.ts) nor how they are read (parse.ts).
 
 import { assert } from "../base/assert.ts";
+import type { Status } from "../container/status.ts";
+
+/** What can stand in a place of the command line: for completion, never a check. */
+export type Candidates =
+  | "files"
+  | "directories"
+  | "signals"
+  | "commands"
+  | { readonly containers: readonly Status[] }
+  | readonly string[];
 
 export type Option = {
   readonly name: string;
@@ -11,11 +21,21 @@ export type Option = {
   /** What a text or an integer is when it is not given; a flag is then false. */
   readonly fallback?: string | number;
   readonly usage: string;
+  /** What its value can be. */
+  readonly values?: Candidates;
   /** Accepted for old callers and not shown. */
   readonly hidden?: true;
 };
 
 export type OptionValue = string | number | boolean | readonly (string | number | boolean)[];
+
+/** Every command has it. */
+export const helpOption: Option = {
+  name: "help",
+  short: "h",
+  kind: "flag",
+  usage: "show help",
+};
 
 /** Values of the options that were given, by full name. */
 export type OptionValues = ReadonlyMap<string, OptionValue>;

@@ -2,7 +2,7 @@
 // uses, and prints nothing.
 
 import type { Command } from "./command.ts";
-import type { Option, OptionValue, OptionValues } from "./options.ts";
+import { helpOption, type Option, type OptionValue, type OptionValues } from "./options.ts";
 import { quote } from "./quote.ts";
 import { commands, globalOptions } from "./table.ts";
 
@@ -31,7 +31,6 @@ type ReadOptions =
   | { readonly kind: "read"; readonly values: OptionValues; readonly rest: readonly string[] }
   | { readonly kind: "mistake"; readonly message: string };
 
-const help: Option = { name: "help", short: "h", kind: "flag", usage: "show help" };
 const noValues: OptionValues = new Map();
 
 /** Understands the arguments that follow the program's name; `program` is that name as called, for runc's messages. */
@@ -68,7 +67,7 @@ function parseCommand(
   },
 ): CommandLine {
   const { command, globals, program } = context;
-  const read = readOptions(argv, [...command.options, help]);
+  const read = readOptions(argv, [...command.options, helpOption]);
   if (read.kind === "mistake") {
     const headline = `Incorrect Usage: ${read.message}`;
     return { kind: "mistake", globals, command, headline, message: read.message };

@@ -46,12 +46,14 @@ export const globalOptions: readonly Option[] = [
     name: "log",
     kind: "text",
     usage: "set the log file to write runc logs to (default is '/dev/stderr')",
+    values: "files",
   },
   {
     name: "log-format",
     kind: "text",
     fallback: "text",
     usage: "set the log format ('text' (default), or 'json')",
+    values: ["text", "json"],
   },
   {
     name: "root",
@@ -60,6 +62,7 @@ export const globalOptions: readonly Option[] = [
     usage:
       "root directory for storage of container state (this should be located in tmpfs); " +
       "$XDG_RUNTIME_DIR/ts-runc for a rootless caller",
+    values: "directories",
   },
   {
     name: "systemd-cgroup",
@@ -73,7 +76,14 @@ export const globalOptions: readonly Option[] = [
     kind: "text",
     fallback: "auto",
     usage: "ignore cgroup permission errors ('true', 'false', or 'auto')",
+    values: ["true", "false", "auto"],
   },
   { name: "help", short: "h", kind: "flag", usage: "show help" },
   { name: "version", short: "v", kind: "flag", usage: "print the version" },
 ];
+
+/** Understood by the parser itself. */
+export const helpCommand = {
+  name: "help",
+  usage: "Shows a list of commands or help for one command",
+} as const;

@@ -25,7 +25,6 @@ declare module "yargs" {
     option(name: string, option: YargsOption): Yargs;
     command(name: string, describe: string): Yargs;
     getHelp(): Promise<string>;
-    getCompletion(argv: readonly string[]): Promise<string[]>;
   };
 
   function yargs(argv: readonly string[]): Yargs;

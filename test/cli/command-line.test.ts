@@ -333,14 +333,18 @@ test("creation options that cannot be meant are refused before anything is made"
   assert.match(rootless.stderr, /invalid --rootless maybe: want true, false or auto/);
 });
 
-test("completion prints a bash script, and words for it", () => {
-  assert.match(tsRunc(["completion"]).stdout, /complete -o default -F _ts_runc ts-runc\n$/);
-  const words = (...typed: string[]) =>
-    tsRunc(["--get-yargs-completions", ...typed])
-      .stdout.split("\n")
-      .filter(Boolean);
-  assert.ok(words("sta").includes("state"));
-  assert.ok(words("create", "--b").includes("--bundle"));
+test("completion prints a script for each shell it names, and words for them", () => {
+  for (const shell of ["bash", "zsh", "fish"]) {
+    const { status, stdout } = tsRunc(["completion", shell]);
+    assert.is(status, 0);
+    assert.match(stdout, "ts-runc");
+  }
+  const other = tsRunc(["completion", "csh"]);
+  assert.is(other.status, 1);
+  assert.equal(logMessages(other.stderr), ['no completion for "csh": want bash, zsh or fish']);
+  assert.match(tsRunc(["__complete", "sta"]).stdout, /^start\t.*\nstate\t.*\n$/);
+  assert.is(tsRunc(["__complete", "create", "--bundle", ""]).stdout, ":directories\n");
+  assert.equal(tsRunc(["__complete", "--root", "/dev/null", "state", ""]).stdout, "");
 });
 
 test("output that cannot be written is an error", () => {

@@ -1,5 +1,7 @@
 // The arguments that many commands share, as the parser counts them and as help describes them.
 
+import type { Candidates } from "../options.ts";
+
 export const one = { min: 1, max: 1 } as const;
 export const none = { min: 0, max: 0 } as const;
 
@@ -14,3 +16,8 @@ your host.`;
 export const instance = `<container-id>
 
 Where "<container-id>" is your name for the instance of the container.`;
+
+/** Containers of every status. */
+export const anyContainer: Candidates = { containers: ["created", "running", "paused", "stopped"] };
+/** Containers that have a process. */
+export const liveContainer: Candidates = { containers: ["created", "running", "paused"] };

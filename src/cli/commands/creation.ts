@@ -15,6 +15,7 @@ export const creationOptions: readonly Option[] = [
     short: "b",
     kind: "text",
     usage: "path to the root of the bundle directory, defaults to the current directory",
+    values: "directories",
   },
   consoleSocket,
   pidFile,

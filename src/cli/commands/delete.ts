@@ -1,7 +1,7 @@
 // The entry of `delete` in the table of commands: what the parser and the help texts know of it.
 
 import type { Command } from "../command.ts";
-import { instance, one } from "./arguments.ts";
+import { anyContainer, instance, one } from "./arguments.ts";
 
 export const deleteCommand: Command = {
   name: "delete",
@@ -22,5 +22,6 @@ state and the cgroups that were made for it. The bundle stays.`,
     },
   ],
   positionals: one,
+  candidates: [anyContainer],
   load: async () => (await import("../delete.ts")).deleteCommand,
 };

@@ -1,6 +1,7 @@
 // The entry of `kill` in the table of commands: what the parser and the help texts know of it.
 
 import type { Command } from "../command.ts";
+import { liveContainer } from "./arguments.ts";
 
 export const killCommand: Command = {
   name: "kill",
@@ -25,5 +26,6 @@ name, with or without "SIG" and in any case, or a number.`,
     },
   ],
   positionals: { min: 1, max: 2 },
+  candidates: [liveContainer, "signals"],
   load: async () => (await import("../kill.ts")).kill,
 };

@@ -26,6 +26,7 @@ Where the given root is specified via the global option "--root"
       kind: "text",
       fallback: "table",
       usage: "select one of: table or json",
+      values: ["table", "json"],
     },
     { name: "quiet", short: "q", kind: "flag", usage: "display only container IDs" },
   ],

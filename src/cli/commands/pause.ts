@@ -18,5 +18,6 @@ Use ts-runc list to identify instances of containers and their current status.`,
   ],
   options: [],
   positionals: one,
+  candidates: [{ containers: ["created", "running"] }],
   load: async () => (await import("../pause.ts")).pause,
 };

@@ -8,11 +8,13 @@ export const consoleSocket: Option = {
   usage:
     "path to an AF_UNIX socket which will receive a file descriptor referencing the master end " +
     "of the console's pseudoterminal",
+  values: "files",
 };
 export const pidFile: Option = {
   name: "pid-file",
   kind: "text",
   usage: "specify the file to write the process id to",
+  values: "files",
 };
 export const detach: Option = {
   name: "detach",

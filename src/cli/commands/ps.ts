@@ -1,6 +1,7 @@
 // The entry of `ps` in the table of commands: what the parser and the help texts know of it.
 
 import type { Command } from "../command.ts";
+import { liveContainer } from "./arguments.ts";
 
 export const psCommand: Command = {
   name: "ps",
@@ -23,8 +24,10 @@ prints its heading and the lines of the container's processes.`,
       kind: "text",
       fallback: "table",
       usage: "select one of: table or json",
+      values: ["table", "json"],
     },
   ],
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+  candidates: [liveContainer],
   load: async () => (await import("../ps.ts")).ps,
 };

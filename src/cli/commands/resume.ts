@@ -16,5 +16,6 @@ Use ts-runc list to identify instances of containers and their current status.`,
   examples: [{ does: "let a paused container go on", line: "ts-runc resume box" }],
   options: [],
   positionals: one,
+  candidates: [{ containers: ["paused"] }],
   load: async () => (await import("../resume.ts")).resume,
 };

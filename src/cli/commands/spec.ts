@@ -28,6 +28,7 @@ specification, which --rootless writes.`,
       short: "b",
       kind: "text",
       usage: "path to the root of the bundle directory",
+      values: "directories",
     },
     {
       name: "rootless",

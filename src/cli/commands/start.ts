@@ -13,5 +13,6 @@ export const startCommand: Command = {
   ],
   options: [],
   positionals: one,
+  candidates: [{ containers: ["created"] }],
   load: async () => (await import("../start.ts")).start,
 };

@@ -1,7 +1,7 @@
 // The entry of `state` in the table of commands: what the parser and the help texts know of it.
 
 import type { Command } from "../command.ts";
-import { instance, one } from "./arguments.ts";
+import { anyContainer, instance, one } from "./arguments.ts";
 
 export const stateCommand: Command = {
   name: "state",
@@ -15,5 +15,6 @@ instance of a container.`,
   ],
   options: [],
   positionals: one,
+  candidates: [anyContainer],
   load: async () => (await import("../state.ts")).state,
 };

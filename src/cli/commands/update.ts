@@ -2,7 +2,7 @@
 
 import type { Command } from "../command.ts";
 import type { Option } from "../options.ts";
-import { one } from "./arguments.ts";
+import { liveContainer, one } from "./arguments.ts";
 
 const amounts: readonly (readonly [name: string, usage: string])[] = [
   ["cpu-period", "CPU CFS period to be used for hardcapping (in usecs). 0 to use system default"],
@@ -60,6 +60,7 @@ With --resources the other options are ignored.`,
       kind: "text",
       usage:
         "path to the file containing the resources to update or '-' to read from the standard input",
+      values: "files",
     },
     {
       name: "blkio-weight",
@@ -77,5 +78,6 @@ With --resources the other options are ignored.`,
     ...obsolete,
   ],
   positionals: one,
+  candidates: [liveContainer],
   load: async () => (await import("../update.ts")).update,
 };
