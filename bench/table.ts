@@ -6,6 +6,8 @@ import type { Row } from "./comparison.ts";
 const bars: Readonly<Record<string, { readonly crun: number; readonly runc?: number }>> = {
   run: { crun: 1, runc: 0.4 },
   create: { crun: 1, runc: 0.6 },
+  exec: { crun: 1, runc: 0.6 },
+  "exec --detach": { crun: 1, runc: 0.6 },
   "PSS of init in created": { crun: 0.5 },
 };
 
