@@ -115,7 +115,7 @@ test("a stub becomes the program that it executes, and answers when it cannot", 
     number: syscallNumbers.execve[architecture],
     operands: [text(path), { data: quads(0) }, { data: quads(0) }],
   });
-  assert.equal(stub.run([execve("/nonexistent")]).results, [-errnos.ENOENT]);
+  assert.equal(stub.run([execve(`${import.meta.dir}/no-such-program`)]).results, [-errnos.ENOENT]);
   stub.send(encodeBatch([execve("/bin/true")]).bytes);
   assert.equal(stub.wait(), { exited: 0 });
 });
