@@ -2,8 +2,9 @@
 
 import { during, FaultError, raise } from "../base/fault.ts";
 import { wordFaultError } from "../base/word-fault.ts";
+import type { Trouble } from "./hint.ts";
 import type { GlobalOptions } from "./invocation.ts";
-import { type Log, openLog, standardErrorLog } from "./log.ts";
+import { isTerminal, type Log, openLog, printHint, standardErrorLog } from "./log.ts";
 import { flag, type OptionValues, text } from "./options.ts";
 import { type CommandLine, parseCommandLine, readBoolean } from "./parse.ts";
 import { findRoot } from "./root.ts";
@@ -22,6 +23,7 @@ const unknownCommand = 3;
 export async function runCommandLine(argv: readonly string[], program: string): Promise<number> {
   let log = standardErrorLog({ debug: false });
   let failureStatus = failed;
+  let known: Omit<Trouble, "message"> = { argv };
   try {
     if (argv[0] === completionRequest) {
       return (await import("./complete.ts")).complete(argv.slice(1));
@@ -31,25 +33,34 @@ export async function runCommandLine(argv: readonly string[], program: string): 
     if (line.kind === "help" || line.kind === "mistake") {
       // As with runc, what is wrong with the global options or only asks for the program's help needs no log.
       if (line.command !== undefined) log = openLogOf(line.globals);
-      return await explain(line, log);
+      return await explain(line, { log, argv });
     }
     log = openLogOf(line.globals);
     const globals = readGlobals(line.globals);
     if (line.kind === "unknown") {
-      log.error(`No help topic for '${line.name}'\n`);
+      await report(log, { ...known, message: `No help topic for '${line.name}'\n` });
       return unknownCommand;
     }
     const { command, values, positionals } = line;
     failureStatus = command.failureStatus ?? failed;
+    known = { argv, command, root: globals.root };
     log.debug(() => `ts-runc ${command.name}, state root ${globals.root}`);
     const call = await command.load();
     const invocation = { globals, values, positionals, log };
     return await withFailure(command.failure, () => call(invocation));
   } catch (error) {
     log.debug(() => (error instanceof Error ? (error.stack ?? error.message) : String(error)));
-    log.error(wordFailure(error));
+    await report(log, { ...known, message: wordFailure(error) });
     return failureStatus;
   }
+}
+
+/** Logs an error. A person at the terminal gets a hint below it, which is nowhere else: callers read the last line. */
+async function report(log: Log, trouble: Trouble): Promise<void> {
+  log.error(trouble.message);
+  if (!isTerminal(2)) return;
+  const hint = (await import("./hint.ts")).findHint(trouble);
+  if (hint !== undefined) printHint(hint);
 }
 
 /** Puts the command's own words in front of a fault, whether the command is synchronous or not. */
@@ -67,7 +78,7 @@ async function withFailure(
 
 async function explain(
   line: CommandLine & { readonly kind: "help" | "mistake" },
-  log: Log,
+  { log, argv }: { readonly log: Log; readonly argv: readonly string[] },
 ): Promise<number> {
   const { printHelp } = await import("./help.ts");
   if (line.kind === "help") {
@@ -75,7 +86,7 @@ async function explain(
     return 0;
   }
   await printHelp({ command: line.command, headline: line.headline });
-  log.error(line.message);
+  await report(log, { argv, command: line.command, message: line.message });
   return failed;
 }
 

@@ -21,7 +21,7 @@ type Level = "error" | "warning" | "debug";
 export function standardErrorLog(options: { readonly debug: boolean }): Log {
   const { debug } = options;
   const write = (level: Level, message: string): void => {
-    writeBestEffort(2, isTerminal(2) ? colouredLine(level, message) : textLine(level, message));
+    writeBestEffort(2, isTerminal(2) ? terminalLine(level, message) : textLine(level, message));
   };
   return {
     error: (message) => write("error", message),
@@ -82,10 +82,23 @@ const colours: Readonly<Record<Level, readonly [colour: number, word: string]>> 
   debug: [37, "DEBU"],
 };
 
-function colouredLine(level: Level, message: string): string {
+function terminalLine(level: Level, message: string): string {
   const [colour, word] = colours[level];
   // The four digits are logrus's seconds since the start, of which a command has none.
-  return `\x1b[${colour}m${word}\x1b[0m[0000] ${message.replace(/\n$/, "").padEnd(44)} \n`;
+  return `${paint(colour, word)}[0000] ${message.replace(/\n$/, "").padEnd(44)} \n`;
+}
+
+/** Colours a text for the terminal, unless the person does not want that: the NO_COLOR convention, and dumb terminals. */
+function paint(colour: number, text: string): string {
+  const { NO_COLOR = "", TERM } = process.env;
+  return NO_COLOR === "" && TERM !== "dumb" ? `\x1b[${colour}m${text}\x1b[0m` : text;
+}
+
+const hintColour = 36;
+
+/** Says something to the person at the terminal, below an error: never in the log. */
+export function printHint(text: string): void {
+  writeBestEffort(2, `${paint(hintColour, "hint")}: ${text}\n`);
 }
 
 /** RFC 3339 in UTC, to the second. */
@@ -105,7 +118,7 @@ function writeBestEffort(fd: number, line: string): void {
 const TCGETS = 0x5401;
 const termiosBytes = 64;
 
-function isTerminal(fd: number): boolean {
+export function isTerminal(fd: number): boolean {
   const output = { kind: "output", sizeBytes: termiosBytes } as const;
   return execute(call("ioctl", number(fd), number(TCGETS), output)) >= 0;
 }

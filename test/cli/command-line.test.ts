@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { isFeatures } from "../../build/validators.js";
-import { executable, logMessages, runc, runProgram, tsRunc } from "./executable.ts";
+import { executable, logMessages, runc, runOnTerminal, runProgram, tsRunc } from "./executable.ts";
 
 const test = suite("cli/command-line");
 const root = join(mkdtempSync(join(tmpdir(), "cli-")), "root");
@@ -195,14 +195,10 @@ test("--debug adds lines, without it there are none", () => {
   assert.match(readFileSync(log, "utf8"), /level=error msg="container does not exist"\n$/);
 });
 
-test("on a terminal the line is logrus's coloured one", () => {
-  if (!existsSync("/usr/bin/script")) return console.log("skip: there is no script(1)");
-  const command = `${executable} --root ${root} state nope`;
-  const { stdout } = runProgram(["/usr/bin/script", "-qec", command, "/dev/null"]);
-  assert.is(
-    stdout.replace("\r", ""),
-    `\x1b[31mERRO\x1b[0m[0000] ${"container does not exist".padEnd(44)} \n`,
-  );
+test("on a terminal the line is logrus's coloured one", async () => {
+  const { shown } = await runOnTerminal([executable, "--root", root, "state", "nope"]);
+  const message = "container does not exist".padEnd(44);
+  assert.is(shown.split("\n")[0], `\x1b[31mERRO\x1b[0m[0000] ${message} `);
 });
 
 test("the state root may not be / in any spelling, nor empty", () => {

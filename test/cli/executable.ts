@@ -40,6 +40,32 @@ export function runProgram(argv: readonly string[], options: RunOptions = {}): O
   return { status, stdout: stdout.toString(), stderr: stderr.toString() };
 }
 
+/** Runs a program on a terminal of its own, which all its streams are; returns what it has shown there. */
+export async function runOnTerminal(
+  argv: readonly string[],
+  options: RunOptions = {},
+): Promise<{ readonly status: number; readonly shown: string }> {
+  let shown = "";
+  const decoder = new TextDecoder();
+  const child = Bun.spawn([...argv], {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { PATH: process.env["PATH"] ?? "", TERM: "xterm", ...options.env },
+    timeout: timeoutMs,
+    terminal: {
+      cols: 200,
+      rows: 50,
+      data: (_, bytes) => {
+        shown += decoder.decode(bytes, { stream: true });
+      },
+    },
+  });
+  const status = await child.exited;
+  // What was written last may still be on its way.
+  for (let quiet = ""; quiet !== shown; await Bun.sleep(20)) quiet = shown;
+  child.terminal?.close();
+  return { status, shown: shown.replaceAll("\r", "") };
+}
+
 /** The messages of logrus text lines, unquoted. */
 export function logMessages(stderr: string): string[] {
   return [...stderr.matchAll(/level=error msg=("(?:[^"\\]|\\.)*"|\S+)$/gm)].map(([, text = ""]) =>
