@@ -1,4 +1,4 @@
-// Builds dist/ts-runc: schemas compiled, version written, one executable, the notices of what is in it; tests call it too.
+// Builds dist/ts-runc: schemas compiled, version written, one executable, the notices of what is in it, man pages; tests call it too.
 //
 //   scripts/bun scripts/build.ts [--arm64]     --arm64 also writes dist/ts-runc-arm64
 
@@ -17,6 +17,7 @@ import {
 import { dirname, join } from "node:path";
 import packageJson from "../package.json";
 import { generate, readCommit } from "./generate.ts";
+import { makeManPages } from "./man-pages.ts";
 import { type BuildReport, readBuildReport, writeNotices } from "./third-party.ts";
 
 type Target = "native" | "arm64";
@@ -58,8 +59,28 @@ export function build(target: Target = "native"): string {
   generate(root);
   const report = compile(executable, target === "native" ? [] : crossOptions());
   writeNotices(report, { root, path: join(root, "dist", "THIRD-PARTY.md"), bunVersion });
+  writeManPages();
   writeFileSync(stamp, hash);
   return executable;
+}
+
+/** Writes dist/man anew, so that no page of a command that is gone stays; read it with `man -M dist/man ts-runc`. */
+function writeManPages(): void {
+  const folder = join(root, "dist", "man");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(folder, "man8"), { recursive: true });
+  for (const { name, text } of makeManPages(readCommitDate())) {
+    writeFileSync(join(folder, "man8", name), text);
+  }
+}
+
+/** The day of the commit that is checked out: what is built of one commit is the same on every day. */
+function readCommitDate(): string {
+  const log = ["git", "-C", root, "log", "-1", "--format=%cs"];
+  const child = existsSync(join(root, ".git"))
+    ? Bun.spawnSync(log, { stderr: "ignore" })
+    : undefined;
+  return child?.success === true ? child.stdout.toString().trim() : packageJson.version;
 }
 
 /** Runs `build` in a process that holds a lock: test files that run at the same time build once. */

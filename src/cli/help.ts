@@ -2,26 +2,11 @@
 
 import type { Yargs, YargsOption } from "yargs";
 import type { Command, Example } from "./command.ts";
+import { programDescription, programSummary } from "./manual.ts";
 import type { Option } from "./options.ts";
 import { print } from "./output.ts";
 import { commands, globalOptions, helpCommand } from "./table.ts";
 import { versionText } from "./version.ts";
-
-const description = `ts-runc is a command line client for running applications packaged according to
-the Open Container Initiative (OCI) format, in place of runc.
-
-Containers are configured using bundles. A bundle for a container is a directory
-that includes a specification file named "config.json" and a root filesystem.
-The root filesystem contains the contents of the container.
-
-To start a new instance of a container:
-
-    # ts-runc run [ -b bundle ] <container-id>
-
-Where "<container-id>" is your name for the instance of the container that you
-are starting. The name you provide for the container instance must be unique on
-your host. Providing the bundle directory using "-b" is optional. The default
-value for "bundle" is the current directory.`;
 
 /** Prints the help of the program or of one command, below `headline` where something was wrong. */
 export async function printHelp(options: {
@@ -36,9 +21,9 @@ export async function printHelp(options: {
 async function programHelp(): Promise<string> {
   const version = versionText().trimEnd();
   const head = `NAME:
-   ts-runc - Open Container Initiative runtime
+   ts-runc - ${programSummary}
 
-${description}
+${programDescription}
 
 USAGE:
    ts-runc [global options] command [command options] [arguments...]
