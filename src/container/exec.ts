@@ -12,13 +12,14 @@ import {
   readNullStreams,
   releasePreservedFds,
 } from "../host/facts.ts";
-import { type OwnedFd, readText } from "../host/files.ts";
+import { type OwnedFd, readText, readTextIfPresent } from "../host/files.ts";
 import { namespacesOf, openProcess, setOomScore, waitForEnd } from "../host/processes.ts";
 import { fetchDescriptor } from "../host/terminal.ts";
 import type { Answer } from "../init/answer.ts";
-import { drive, endInit, type LiveInit, liveInit } from "../init/drive.ts";
+import { raiseDied } from "../init/doorbell.ts";
+import { drive, endInit, hasEnded, type LiveInit, liveInit } from "../init/drive.ts";
 import { startStub } from "../init/stub-process.ts";
-import { ownPidSlot } from "../inside/process.ts";
+import { initName, ownPidSlot } from "../inside/process.ts";
 import { unifiedGroup } from "../plan/cgroup-host.ts";
 import { allowsGroups } from "../plan/create-program.ts";
 import { execCgroupPlaces, type SubCgroups } from "../plan/exec-cgroup.ts";
@@ -144,7 +145,7 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
     undo.use(stub.doorbell);
     const init = liveInit(stub);
     undo.defer(() => endInit(init));
-    const { planned, answer } = setUp(attempt, facts, init);
+    const { planned, answer, situation } = setUp(attempt, facts, init);
     const { process } = planned;
     const { args, env = [], oomScoreAdj } = process;
     if (oomScoreAdj !== undefined) setOomScore(init.pid, oomScoreAdj);
@@ -167,7 +168,14 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
     return {
       init,
       terminal,
-      start: () => during(starting, () => launch(init.doorbell, steps)),
+      start: () => {
+        try {
+          launch(init.doorbell, steps);
+          if (hasEnded(init.pid)) refuseUnstarted(init.pid);
+        } catch (error) {
+          throw error instanceof FaultError ? explain(error, situation).within(starting) : error;
+        }
+      },
       undo: () => undo.dispose(),
     };
   } catch (error) {
@@ -184,13 +192,15 @@ function setUp(
   attempt: Attempt,
   facts: JoinFacts,
   init: LiveInit,
-): { readonly planned: PlannedProcess; readonly answer: Answer } {
-  const { options, target } = attempt;
-  const seen: { planned?: PlannedProcess; failure?: { readonly error: unknown }; kills: number } = {
-    kills: 0,
-  };
+): {
+  readonly planned: PlannedProcess;
+  readonly answer: Answer;
+  readonly situation: Situation;
+} {
+  const seen: { planned?: PlannedProcess; failure?: { readonly error: unknown } } = {};
+  const situation = { ...attempt, kills: 0 };
   const plan = (): PlannedProcess | undefined => {
-    seen.kills = countOomKills(target.record.cgroup_paths);
+    situation.kills = countOomKills(attempt.target.record.cgroup_paths);
     try {
       seen.planned = planProcess(attempt);
     } catch (error) {
@@ -201,10 +211,10 @@ function setUp(
   };
   try {
     const answer = drive(init, { parts: execParts(facts, plan) });
-    if (seen.planned !== undefined) return { planned: seen.planned, answer };
+    if (seen.planned !== undefined) return { planned: seen.planned, answer, situation };
   } catch (error) {
     if (!(error instanceof FaultError)) throw error;
-    throw explain(error, { options, target, kills: seen.kills }).within(starting);
+    throw explain(error, situation).within(starting);
   }
   throw present(seen.failure, "what has failed").error;
 }
@@ -229,17 +239,19 @@ function planProcess({ options, target, resolve, listenFds }: Attempt): PlannedP
   };
 }
 
+/** The socket of a stub that is killed closes as that of one that executes: what is left of it still has its old name. */
+function refuseUnstarted(pid: number): void {
+  const name = readTextIfPresent(`/proc/${pid}/comm`, "looking at the process");
+  if (name?.trim() === initName) raiseDied("starting the program");
+}
+
+type Situation = Pick<Attempt, "options" | "target"> & {
+  /** How many of the container's processes the kernel had killed for want of memory before. */
+  readonly kills: number;
+};
+
 /** Says so when the process could not be made because the container has stopped meanwhile, or has too little memory. */
-function explain(
-  error: FaultError,
-  situation: {
-    readonly options: ProcessOptions;
-    readonly target: ExecTarget;
-    /** How many of the container's processes the kernel had killed for want of memory before. */
-    readonly kills: number;
-  },
-): FaultError {
-  const { options, target, kills } = situation;
+function explain(error: FaultError, { options, target, kills }: Situation): FaultError {
   const { fault } = error;
   const ofInit = fault.kind === "init-died" || fault.kind === "syscall";
   if (ofInit && waitForEnd(target.pidfd, 0)) requireStatus("exec", options.id, "stopped");

@@ -152,7 +152,8 @@ function awaitTeller(
   }
 }
 
-function hasEnded(pid: number): boolean {
+/** Whether a child of ours has ended; it is left to be reaped. */
+export function hasEnded(pid: number): boolean {
   const { WEXITED, WNOHANG, WNOWAIT, __WALL } = waitOptions;
   const call = waitid(waitTypes.P_PID, pid, WEXITED | WNOHANG | WNOWAIT | __WALL);
   const { result, output } = executeForOutput(call);

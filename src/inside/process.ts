@@ -23,8 +23,8 @@ import { inRoot, openTarget, rootSlot } from "./root-paths.ts";
 
 const { PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_PDEATHSIG } = prctlOptions;
 
-/** What `ps` shows for a container that has been created but not started. */
-const initName = "ts-runc:init";
+/** What `ps` shows for a container that has been created but not started, and of every stub until execve. */
+export const initName = "ts-runc:init";
 
 /**
  * The stub's first steps: nobody may look into it (CVE-2016-9962), it dies with the runtime, and it has no descriptors

@@ -164,7 +164,7 @@ test("what the container has made of /dev/null and /etc/passwd is neither waited
     ["mkfifo", `${root}/dev/null`],
     ["ln", "-s", "/proc/1/mem", `${root}/dev/null`],
     ["mknod", `${root}/dev/null`, "c", "1", "5"],
-    ["cp", "/etc/hostname", `${root}/dev/null`],
+    ["cp", host, `${root}/dev/null`],
   ]) {
     rmSync(`${root}/dev/null`, { force: true });
     assert.is(runBriefly(make).status, 0);

@@ -9,7 +9,7 @@ import { openExecRoom } from "../support/exec-room.ts";
 
 const test = suite("kernel/exec-cgroups");
 const execRoom = openExecRoom("exec-cgroups");
-const { room, startContainer, exec, outputOf, recordOf } = execRoom;
+const { room, startContainer, exec, outputOf, processFile, recordOf } = execRoom;
 const isV2 = readCgroupHost().version === "v2";
 
 function groupOf(id: string, controller: string): string {
@@ -29,6 +29,22 @@ test("a container with room for one more process takes one more", () => {
   // On v1 a process comes from outside, where the limit does not count; on v2 it is born inside.
   assert.is(status, isV2 ? 255 : 0);
   if (isV2) assert.match(stderr, /clone3: resource temporarily unavailable/);
+});
+
+test("a process that the kernel kills for want of memory on its way says so", () => {
+  // The last steps carry the environment: the process dies of it before execve, as the largest in the group.
+  const env = Array.from({ length: 60 }, (_, index) => `V${index}=${"x".repeat(120_000)}`);
+  const process = { args: ["/bin/true"], cwd: "/", env };
+  for (const options of [[], ["-d"]]) {
+    const id = startContainer();
+    const limit = join(groupOf(id, "memory"), isV2 ? "memory.max" : "memory.limit_in_bytes");
+    if (!existsSync(limit)) return console.log("skip: memory: no such controller here");
+    writeFileSync(limit, `${5 * 1024 * 1024}`);
+    const { status, stderr } = exec(...options, "-p", processFile(process), id);
+    assert.is(status, 255);
+    assert.match(stderr, /exec failed: unable to start .*has died \(possibly OOM-killed\)/);
+    assert.is(room.state(id)?.status, "running");
+  }
 });
 
 test("--cgroup places the process below the container's groups", () => {
