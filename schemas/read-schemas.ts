@@ -23,17 +23,23 @@ export function isSchemaDocument(value: unknown): value is SchemaDocument {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** An ajv that knows `schemas`; with `standalone`, one whose validators can be written out as code. */
+/**
+ * An ajv that knows `schemas`; with `standalone`, one whose validators can be written out as code.
+ *
+ * @param options.allErrors whether a validator goes on after the first error; it does unless told otherwise
+ */
 export function createAjv({
   schemas,
   standalone,
+  allErrors = true,
 }: {
   readonly schemas: ReadonlyMap<string, SchemaDocument>;
   readonly standalone: boolean;
+  readonly allErrors?: boolean;
 }): Ajv {
   // The schemas keep their definitions below keywords of their own ("linux"), which strict mode does not know.
   const ajv = new Ajv({
-    allErrors: true,
+    allErrors,
     strict: false,
     messages: false,
     ...(standalone ? { code: { source: true, esm: true, lines: false, optimize: 2 } } : {}),

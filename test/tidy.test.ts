@@ -47,6 +47,7 @@ const nodeImports: Readonly<Record<string, string>> = {};
 /** What generated code may be imported, and by which room. */
 const generated: Readonly<Record<string, string>> = {
   "build/validators.js": "spec",
+  "build/verdicts.js": "spec",
   "build/version.ts": "cli",
   "build/stub-images.ts": "init",
 };

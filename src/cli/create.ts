@@ -4,7 +4,7 @@ import { createContainer } from "../container/create.ts";
 import { readCreationOptions } from "./creation-options.ts";
 import type { Invocation } from "./invocation.ts";
 
-export function create(invocation: Invocation): number {
-  createContainer(readCreationOptions(invocation));
+export async function create(invocation: Invocation): Promise<number> {
+  await createContainer(readCreationOptions(invocation));
   return 0;
 }

@@ -11,8 +11,8 @@ import { text } from "./options.ts";
 import { print } from "./output.ts";
 
 /** Prints the init program of a bundle, as `create` would have it carried out. */
-export function program({ globals, values, log }: Invocation): number {
-  const { spec, facts } = prepare(
+export async function program({ globals, values, log }: Invocation): Promise<number> {
+  const { spec, facts } = await prepare(
     {
       root: globals.root,
       id: parseContainerId("container"),

@@ -13,8 +13,8 @@ import { type CreateOptions, prepare } from "./prepare.ts";
  *
  * @throws FaultError; nothing is left then
  */
-export function createContainer(options: CreateOptions): void {
-  const prepared = prepare(options, true);
+export async function createContainer(options: CreateOptions): Promise<void> {
+  const prepared = await prepare(options, true);
   using console = openConsole(options.consoleSocket);
   const made = makeContainer(options, prepared, "parked");
   try {

@@ -18,10 +18,12 @@ import { exists, readTextIfPresent } from "../host/files.ts";
 import { stubExitAddress } from "../init/stub-process.ts";
 import { type CgroupPlan, planCgroup } from "../plan/cgroup.ts";
 import type { HostFacts } from "../plan/host-facts.ts";
+import { acceptConfig } from "../spec/accept.ts";
 import type { ContainerId } from "../spec/container-id.ts";
 import { parseConfig } from "../spec/load.ts";
+import type { SpecFacts } from "../spec/rules/rule.ts";
 import { findUnsupported, refuseUnsupported } from "../spec/unsupported.ts";
-import { type ValidatedSpec, validateConfig } from "../spec/validate.ts";
+import type { ValidatedSpec } from "../spec/validate.ts";
 import { getpid } from "../syscall/processes.ts";
 import { checkConsole } from "./console.ts";
 import { keyringName } from "./record.ts";
@@ -59,15 +61,15 @@ export type Prepared = {
  *
  * @param detached whether nobody of ours will be there to look after a terminal
  */
-export function prepare(options: CreateOptions, detached: boolean): Prepared {
+export async function prepare(options: CreateOptions, detached: boolean): Promise<Prepared> {
   const { bundle, id } = options;
   if (options.systemdCgroup) {
     raise({ kind: "unsupported", pointer: "--systemd-cgroup", what: "the systemd cgroup driver" });
   }
   const configText = readConfig(bundle);
-  const spec = validateConfig(parseConfig(configText, "config.json"), {
-    noPivot: options.noPivot,
-  });
+  const document = parseConfig(configText, "config.json");
+  const specFacts = { noPivot: options.noPivot };
+  const spec = acceptConfig(document, specFacts) ?? (await explain(document, specFacts));
   refuseUnsupported(findUnsupported(spec));
   const { consoleSocket } = options;
   checkConsole({ terminal: spec.process.terminal === true, consoleSocket, detached });
@@ -95,6 +97,12 @@ export function prepare(options: CreateOptions, detached: boolean): Prepared {
     exitAddress: stubExitAddress,
   };
   return { spec, configText, rootfs, cgroup, facts, listenFds };
+}
+
+/** Loads what knows the reasons only where there is something to explain. */
+async function explain(document: unknown, facts: SpecFacts): Promise<ValidatedSpec> {
+  const { validateConfig } = await import("../spec/validate.ts");
+  return validateConfig(document, facts);
 }
 
 /** Spec: runtime.md#create: the bundle's config.json; runc's words when there is none. */

@@ -30,7 +30,7 @@ export type RunOptions = CreateOptions & {
  */
 export async function runContainer(options: RunOptions): Promise<number> {
   const { detach, keep } = options;
-  const prepared = prepare(options, detach);
+  const prepared = await prepare(options, detach);
   using console = openConsole(options.consoleSocket);
   const host = !detach && prepared.spec.process.terminal === true ? findHostTerminal() : undefined;
   if (!detach && !options.noSubreaper) {

@@ -2,11 +2,11 @@
 
 import { isConfig, isProcess, isResources, type SchemaError } from "../../build/validators.js";
 import { raise, type Violation } from "../base/fault.ts";
+import { findConfigViolations } from "./accept.ts";
 import type { LinuxResources } from "./resources.ts";
-import { configRules } from "./rules/config-rules.ts";
 import { resourceRules } from "./rules/linux-rules.ts";
 import { processRules } from "./rules/process-rules.ts";
-import { findViolations, type Rule, type SpecFacts } from "./rules/rule.ts";
+import { findViolations, type SpecFacts } from "./rules/rule.ts";
 import { valueAt, wordSchemaErrors } from "./schema-violations.ts";
 import type { Process, Root, Spec } from "./types.ts";
 
@@ -39,12 +39,7 @@ export function validateConfig(value: unknown, facts: SpecFacts = {}): Validated
   if (!isAcceptedConfig(value)) {
     return refuse(document, wordSchemaErrors(configErrors(value), value));
   }
-  const { process, linux: { resources } = {} } = value;
-  const violations = [
-    ...findViolations(configRules, { document: value, facts }),
-    ...findIn(process, processRules, { facts, prefix: "/process" }),
-    ...findIn(resources, resourceRules, { facts, prefix: "/linux/resources" }),
-  ];
+  const violations = findConfigViolations(value, facts);
   if (violations.length > 0) refuse(document, violations);
   return value as ValidatedSpec;
 }
@@ -77,14 +72,6 @@ export function validateResources(value: unknown, facts: SpecFacts = {}): Valida
   const violations = [...findViolations(resourceRules, { document: value, facts })];
   if (violations.length > 0) refuse(document, violations);
   return value as ValidatedResources;
-}
-
-function findIn<Document>(
-  document: Document | undefined,
-  rules: readonly Rule<Document>[],
-  place: { readonly facts: SpecFacts; readonly prefix: string },
-): Iterable<Violation> {
-  return document === undefined ? [] : findViolations(rules, { document, ...place });
 }
 
 function isAcceptedConfig(value: unknown): value is Spec {

@@ -2,12 +2,18 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { isConfig, isFeatures, isState } from "../../build/validators.js";
+import { isConfig, isFeatures, isProcess, isResources, isState } from "../../build/validators.js";
+import {
+  isConfig as isQuickConfig,
+  isProcess as isQuickProcess,
+  isResources as isQuickResources,
+} from "../../build/verdicts.js";
 import { findDifferences } from "../../schemas/compare.ts";
 import { compileCode } from "../../schemas/compile.ts";
 import { type CorpusDocument, makeCorpus } from "../../schemas/corpus.ts";
 import { readSchemas } from "../../schemas/read-schemas.ts";
 import { firstDifference, printVerdicts } from "../../schemas/verdicts.ts";
+import { valueAt } from "../../src/spec/schema-violations.ts";
 
 const test = suite("spec/schema-verdicts");
 const folder = join(import.meta.dir, "../../schemas");
@@ -37,6 +43,24 @@ test("the validators say to each document of the corpus what the committed table
   const table = printVerdicts(makeCorpus(readSchemas(folder)), verdict);
   const committed = readFileSync(join(folder, "verdicts.tsv"), "utf8");
   assert.is(firstDifference(table, committed), undefined);
+});
+
+test("the quick verdicts are those of the validators, but for what engines write", () => {
+  const documents = makeCorpus(readSchemas(folder));
+  assert.ok(isQuickConfig({ ociVersion: "1.3.0", linux: { rootfsPropagation: "rslave" } }));
+  let asked = 0;
+  for (const { schema, value } of documents) {
+    if (schema !== "config-schema.json") continue;
+    const propagation = valueAt(value, "/linux/rootfsPropagation");
+    const isEngineForm = /^r(shared|slave|private|unbindable)$/.test(String(propagation));
+    if (!isEngineForm) assert.is(isQuickConfig(value), isConfig(value), JSON.stringify(value));
+    const process = valueAt(value, "/process");
+    assert.is(isQuickProcess(process), isProcess(process), JSON.stringify(process));
+    const resources = valueAt(value, "/linux/resources");
+    assert.is(isQuickResources(resources), isResources(resources), JSON.stringify(resources));
+    asked += 1;
+  }
+  assert.ok(asked > 5000, `${asked} documents`);
 });
 
 test("the table covers at least 5,000 documents, and both verdicts for each schema", () => {
