@@ -1,64 +1,98 @@
 // What the executable does not do before a command runs: load yargs, load the code of other commands, start JIT threads.
 
-import { existsSync, mkdtempSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { commands } from "../src/cli/table.ts";
 import { executable, runProgram } from "./cli/executable.ts";
+import { commandSources, filesLoadedWith, runAndWatch } from "./support/chunks.ts";
 
 const test = suite("main");
 
-/** One chunk of the executable, as `bun build --metafile` describes it. */
-type Chunk = {
-  readonly entryPoint?: string;
-  readonly inputs: Readonly<Record<string, unknown>>;
-  readonly imports: readonly { readonly path: string; readonly kind: string }[];
-};
+const committed = join(import.meta.dir, "loaded-files.txt");
+const update = process.argv.includes("--update");
+const heading =
+  "What each command loads besides what every command does; a file more costs every call of it. Written by\n" +
+  "scripts/bun test/main.test.ts --update\n";
 
-const metafile: { readonly outputs: Readonly<Record<string, Chunk>> } = JSON.parse(
-  readFileSync(join(import.meta.dir, "../.cache/metafile.json"), "utf8"),
-);
-
-/** Every source file that is loaded with this one, without what only import() loads. */
-function filesLoadedWith(source: string): Set<string> {
-  const names = Object.keys(metafile.outputs);
-  const queue = names.filter((name) => metafile.outputs[name]?.entryPoint === source);
-  assert.is(queue.length, 1, `chunks of ${source}`);
-  const seen = new Set<string>();
-  const files = new Set<string>();
-  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-    if (seen.has(name)) continue;
-    seen.add(name);
-    const { inputs, imports } = metafile.outputs[name] ?? { inputs: {}, imports: [] };
-    for (const file of Object.keys(inputs)) files.add(file);
-    for (const { path, kind } of imports) if (kind === "import-statement") queue.push(path);
+/** Files by room, a room a line. */
+function listByRoom(files: readonly string[]): string {
+  const rooms = new Map<string, string[]>();
+  for (const file of files.toSorted()) {
+    const [, room = "", name = ""] = /^(?:src\/)?([^/]+)\/(.*?)(?:\.[jt]s)?$/.exec(file) ?? [];
+    rooms.set(room, [...(rooms.get(room) ?? []), name]);
   }
-  return files;
+  return [...rooms].map(([room, names]) => `  ${room}: ${names.join(" ")}\n`).join("");
 }
 
-test("yargs comes with no chunk but its own", () => {
-  for (const { name } of commands) {
-    const source = name === "completion" ? "help" : name;
-    for (const file of filesLoadedWith(`src/cli/${source}.ts`)) {
-      assert.not.match(file, "node_modules", `${name} loads ${file}`);
-    }
+test("each command loads the files of the committed list", () => {
+  const always = filesLoadedWith("src/main.ts");
+  const own = [...commandSources()].map(([name, source]) => {
+    const files = [...filesLoadedWith(source)].filter((file) => !always.has(file));
+    return `\n${name}\n${listByRoom(files)}`;
+  });
+  const text = [`\nevery command\n${listByRoom([...always])}`, ...own].join("");
+  if (update) writeFileSync(committed, `${heading}${text}`);
+  assert.is(`${heading}${text}`, readFileSync(committed, "utf8"));
+});
+
+test("no command loads a package, and only help loads yargs", () => {
+  assert.equal(
+    [...commandSources().keys()].sort(),
+    commands.map(({ name }) => name).sort(),
+    "every command has an entry of its own",
+  );
+  for (const [name, source] of [...commandSources(), ["main", "src/main.ts"]] as const) {
+    const packages = [...filesLoadedWith(source)].filter((file) => file.includes("node_modules"));
+    assert.equal(packages, [], `${name} loads packages: put them behind import()`);
   }
-  for (const file of filesLoadedWith("src/main.ts")) assert.not.match(file, "node_modules");
   assert.ok(
     [...filesLoadedWith("node_modules/yargs/index.mjs")].some((file) => /cliui/.test(file)),
   );
 });
 
-test("reading commands do not load what makes containers", () => {
-  for (const name of ["main", "state", "list", "kill", "version"]) {
-    const source = name === "main" ? "src/main.ts" : `src/cli/${name}.ts`;
-    for (const file of filesLoadedWith(source)) {
-      assert.not.match(file, /container\/(create|make|prepare)|validators|create-program/, name);
-    }
+test("commands that make no process do not load what makes them", () => {
+  const making =
+    /container\/(create|make|prepare|exec)|create-program|init\/drive|stub-images|ffi\/spawn/;
+  const makers = ["create", "run", "exec", "program", "restore"];
+  for (const [name, source] of commandSources()) {
+    if (makers.includes(name)) continue;
+    const files = [...filesLoadedWith(source)].filter((file) => making.test(file));
+    assert.equal(files, [], name);
   }
 });
+
+test("a running command has loaded what the list says, and after a failure nothing but help", () => {
+  const directory = mkdtempSync(join(tmpdir(), "loaded-"));
+  const state = ["--root", directory];
+  const calls: readonly (readonly [name: string, status: number, ...argv: string[]])[] = [
+    ["list", 0, ...state, "list"],
+    ["features", 0, "features"],
+    ["completion", 0, "completion", "bash"],
+    ["delete", 0, ...state, "delete", "--force", "none"],
+    ["state", 1, ...state, "state", "none"],
+    ["kill", 1, ...state, "kill", "none"],
+    ["start", 1, ...state, "start", "none"],
+  ];
+  for (const [name, expected, ...argv] of calls) {
+    const { status, loaded } = runAndWatch(argv, { directory });
+    assert.is(status, expected, name);
+    assert.equal([...loaded].sort(), [...allFilesOf(name)].sort(), name);
+  }
+  const { loaded } = runAndWatch(["--help"], { directory });
+  assert.ok(
+    loaded.has("node_modules/yargs/index.mjs"),
+    "the watcher sees yargs where it is loaded",
+  );
+});
+
+/** What a command loads, with what every command does. */
+function allFilesOf(name: string): ReadonlySet<string> {
+  const source = commandSources().get(name) ?? "";
+  return new Set([...filesLoadedWith("src/main.ts"), ...filesLoadedWith(source)]);
+}
 
 test("no JIT thread starts, and --version starts no thread at all", () => {
   if (!existsSync("/usr/bin/strace")) return console.log("skip: there is no strace");
