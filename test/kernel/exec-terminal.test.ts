@@ -10,25 +10,14 @@ import { pidfdSendSignal } from "../../src/syscall/processes.ts";
 import { listenAt, receiveDescriptor } from "../support/descriptor-socket.ts";
 import { openExecRoom } from "../support/exec-room.ts";
 import { runBriefly, slowness, statusField, until } from "../support/room.ts";
-import { inTerminal, readUntil } from "../support/terminal.ts";
+import { hasScript, inTerminal, terminalMounts as mounts, readUntil } from "../support/terminal.ts";
 
 const test = suite("kernel/exec-terminal");
 const execRoom = openExecRoom("exec-terminal");
 const { room, startContainer, exec, outputOf, processFile } = execRoom;
-const hasScript = existsSync("/usr/bin/script");
 if (!hasScript) console.log("skip: a terminal of our own: script(1) is not installed");
 const withTerminal = hasScript ? test : test.skip;
 
-const mounts = [
-  { destination: "/proc", type: "proc", source: "proc" },
-  { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["mode=755"] },
-  {
-    destination: "/dev/pts",
-    type: "devpts",
-    source: "devpts",
-    options: ["newinstance", "ptmxmode=0666", "mode=0620"],
-  },
-];
 const shared = startContainer({ mounts });
 
 function inShared(options: string, script: string): string {

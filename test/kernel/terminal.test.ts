@@ -1,6 +1,6 @@
 // Containers with a terminal: in the foreground inside a terminal of script(1), and handed to a console socket. Needs root.
 
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -8,24 +8,13 @@ import { must } from "../../src/ffi/execute.ts";
 import { write } from "../../src/syscall/files.ts";
 import { listenAt, receiveDescriptor } from "../support/descriptor-socket.ts";
 import { type Bundle, openRoom, runBriefly, slowness } from "../support/room.ts";
-import { inTerminal, readUntil } from "../support/terminal.ts";
+import { hasScript, inTerminal, terminalMounts as mounts, readUntil } from "../support/terminal.ts";
 
 const test = suite("kernel/terminal");
 const room = openRoom("terminal");
-const hasScript = existsSync("/usr/bin/script");
 if (!hasScript) console.log("skip: a terminal of our own: script(1) is not installed");
 const withTerminal = hasScript ? test : test.skip;
 
-const mounts = [
-  { destination: "/proc", type: "proc", source: "proc" },
-  { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["mode=755"] },
-  {
-    destination: "/dev/pts",
-    type: "devpts",
-    source: "devpts",
-    options: ["newinstance", "ptmxmode=0666", "mode=0620"],
-  },
-];
 const namespaces = [{ type: "pid" }, { type: "mount" }];
 
 function makeBundle(

@@ -1,12 +1,26 @@
 // Terminals for tests: a shell command that has one of its own, and what comes out of a master; needs script(1).
 
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { executeForOutput, must } from "../../src/ffi/execute.ts";
 import type { OwnedFd } from "../../src/host/files.ts";
 import { read } from "../../src/syscall/files.ts";
 import { ppoll } from "../../src/syscall/sockets.ts";
 import { runBriefly, slowness } from "./room.ts";
+
+export const hasScript = existsSync("/usr/bin/script");
+
+/** What a container needs to have terminals. */
+export const terminalMounts = [
+  { destination: "/proc", type: "proc", source: "proc" },
+  { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["mode=755"] },
+  {
+    destination: "/dev/pts",
+    type: "devpts",
+    source: "devpts",
+    options: ["newinstance", "ptmxmode=0666", "mode=0620"],
+  },
+];
 
 /** Runs a shell command, kept in `directory`, with a terminal of its own into which another one's output is typed. */
 export function inTerminal(
