@@ -101,15 +101,22 @@ export function makeProcess(
   resolve: (config: ValidatedSpec) => ExecProcess,
 ): MadeProcess {
   const { cgroup_paths: groups, init_process_pid: initPid } = target.record;
-  const listenFds = readListenFds();
+  const runtimePid = execute(getpid());
+  const listenFds = isMeantForUs(runtimePid) ? readListenFds() : 0;
   const facts: JoinFacts = {
-    runtimePid: execute(getpid()),
+    runtimePid,
     preserveFds: options.preserveFds + listenFds,
     namespaces: namespacesOf(initPid),
     cgroupPlaces: execCgroupPlaces(groups, options.subCgroups),
   };
   releasePreservedFds(facts.preserveFds);
-  const attempt: Attempt = { options, target, resolve, listenFds };
+  // Asking twice would connect twice to who waits for a terminal.
+  let resolved: ExecProcess | undefined;
+  const resolveOnce = (config: ValidatedSpec): ExecProcess => {
+    resolved ??= resolve(config);
+    return resolved;
+  };
+  const attempt: Attempt = { options, target, resolve: resolveOnce, listenFds };
   try {
     return attemptProcess(attempt, facts);
   } catch (error) {
@@ -118,6 +125,12 @@ export function makeProcess(
     const v2 = unifiedGroup(readText(`/proc/${initPid}/cgroup`, "finding the cgroup of init"));
     return attemptProcess(attempt, { ...facts, cgroupPlaces: { ...facts.cgroupPlaces, v2 } });
   }
+}
+
+/** Engines pass their own environment on, with what their service manager said to them; sd_listen_fds(3). */
+function isMeantForUs(pid: number): boolean {
+  const meant = process.env["LISTEN_PID"] ?? "";
+  return meant === "" || Number(meant) === pid;
 }
 
 function isBusyGroup(error: unknown): boolean {

@@ -12,7 +12,7 @@ import { runBriefly, slowness } from "../support/room.ts";
 
 const test = suite("kernel/exec-attacks");
 const execRoom = openExecRoom("exec-attacks");
-const { room, startContainer, exec } = execRoom;
+const { room, startContainer, exec, rootfsOf } = execRoom;
 const rounds = slowness === 1 ? 20 : 3;
 
 /**
@@ -80,10 +80,6 @@ function hashOf(path: string): string {
 }
 
 const before = hashOf(executable);
-
-function rootfsOf(id: string): string {
-  return JSON.parse(room.tsRunc(["state", id]).stdout).rootfs;
-}
 
 for (const [who, config] of Object.entries(attackers)) {
   test(`${who} sees exec come in and gets hold of nothing`, () => {

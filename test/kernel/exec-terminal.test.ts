@@ -9,12 +9,18 @@ import { write } from "../../src/syscall/files.ts";
 import { pidfdSendSignal } from "../../src/syscall/processes.ts";
 import { listenAt, receiveDescriptor } from "../support/descriptor-socket.ts";
 import { openExecRoom } from "../support/exec-room.ts";
-import { runBriefly, slowness, statusField, until } from "../support/room.ts";
-import { hasScript, inTerminal, terminalMounts as mounts, readUntil } from "../support/terminal.ts";
+import { runBriefly, statusField, until } from "../support/room.ts";
+import {
+  hasScript,
+  inTerminal,
+  terminalMounts as mounts,
+  readUntil,
+  typeOnce,
+} from "../support/terminal.ts";
 
 const test = suite("kernel/exec-terminal");
 const execRoom = openExecRoom("exec-terminal");
-const { room, startContainer, exec, outputOf, processFile } = execRoom;
+const { room, startContainer, exec, outputOf, processFile, rootfsOf } = execRoom;
 if (!hasScript) console.log("skip: a terminal of our own: script(1) is not installed");
 const withTerminal = hasScript ? test : test.skip;
 
@@ -54,14 +60,14 @@ withTerminal("the terminal belongs to the user, and is that of the process's ses
 
 withTerminal("signals that end us go to the program, and the terminal is given back", () => {
   // The program gets the signal that we are sent and ends by its own will; we follow it.
-  const script = 'trap "exit 9" TERM; echo ready; sleep 60 & wait';
+  const script = 'trap "exit 9" TERM; : > /tmp/waits; sleep 60 & wait';
   const modes = "stty -a | tr '\\n' ' ' | cksum";
   const command = [
     modes,
     `(${inShared("-t", script)} < /dev/tty > /dev/tty; echo code $?) & job=$!`,
-    // The group that the terminal sees in the foreground; its exec is the one that is no shell.
-    "for n in 1 2 3 4 5 6 7 8 9 10; do sleep 0.2; pid=$(cat /proc/$job/task/$job/children); done",
-    "kill -TERM $pid; wait $job",
+    `while [ ! -e ${join(rootfsOf(shared), "tmp/waits")} ]; do sleep 0.1; done`,
+    // The only child of the shell in the background is the exec.
+    "kill -TERM $(cat /proc/$job/task/$job/children); wait $job",
     modes,
   ].join("\n");
   const { output } = inTerminal(room.directory, command);
@@ -70,11 +76,13 @@ withTerminal("signals that end us go to the program, and the terminal is given b
   assert.is(before?.[0], after?.[0]);
 });
 
-// Typed too early, it would be our own terminal that makes a signal of it; the emulated machine takes its time.
-const withTiming = hasScript && slowness === 1 ? test : test.skip;
-withTiming("an interrupt typed into the terminal reaches the program", () => {
-  const run = inShared("-t", 'trap "echo interrupted; exit 3" INT; echo ready; sleep 20 & wait');
-  const { status, output } = inTerminal(room.directory, run, "sleep 1; printf '\\003'; sleep 1");
+withTerminal("an interrupt typed into the terminal reaches the program", () => {
+  const run = inShared(
+    "-t",
+    'trap "echo interrupted; exit 3" INT; : > /tmp/armed; sleep 60 & wait',
+  );
+  const typist = typeOnce(join(rootfsOf(shared), "tmp/armed"), "\\003");
+  const { status, output } = inTerminal(room.directory, run, typist);
   assert.match(output, /interrupted/);
   assert.is(status, 3);
 });

@@ -236,6 +236,13 @@ test("sockets of activation are passed on, with the pid that the program has", (
   assert.is(second, "open");
 });
 
+test("sockets that were meant for somebody else are not looked for", () => {
+  const env = { PATH: process.env["PATH"] ?? "", LISTEN_FDS: "3", LISTEN_PID: "1" };
+  const { status, stdout } = room.tsRunc(["exec", shared, "env"], { env });
+  assert.is(status, 0);
+  assert.not.match(stdout, /LISTEN/);
+});
+
 test("a detached exec leaves a running program and a complete pid file", async () => {
   const pidFile = join(room.directory, "detached.pid");
   assert.is(outputOf("-d", "--pid-file", pidFile, shared, "sleep", "1000"), "");

@@ -7,8 +7,14 @@ import * as assert from "uvu/assert";
 import { must } from "../../src/ffi/execute.ts";
 import { write } from "../../src/syscall/files.ts";
 import { listenAt, receiveDescriptor } from "../support/descriptor-socket.ts";
-import { type Bundle, openRoom, runBriefly, slowness } from "../support/room.ts";
-import { hasScript, inTerminal, terminalMounts as mounts, readUntil } from "../support/terminal.ts";
+import { type Bundle, openRoom, runBriefly } from "../support/room.ts";
+import {
+  hasScript,
+  inTerminal,
+  terminalMounts as mounts,
+  readUntil,
+  typeOnce,
+} from "../support/terminal.ts";
 
 const test = suite("kernel/terminal");
 const room = openRoom("terminal");
@@ -51,12 +57,11 @@ withTerminal(
   },
 );
 
-// Typed too early, it would be our own terminal that makes a signal of it; the emulated machine takes its time.
-const withTiming = hasScript && slowness === 1 ? test : test.skip;
-withTiming("an interrupt typed into the terminal reaches the container", () => {
-  const bundle = makeBundle("trap 'echo interrupted; exit 3' INT; echo ready; sleep 20 & wait");
+withTerminal("an interrupt typed into the terminal reaches the container", () => {
+  const bundle = makeBundle("trap 'echo interrupted; exit 3' INT; : > /tmp/armed; sleep 60 & wait");
   const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
-  const { status, output } = inTerminal(room.directory, run, "sleep 1; printf '\\003'; sleep 1");
+  const typist = typeOnce(join(bundle.rootfs, "tmp/armed"), "\\003");
+  const { status, output } = inTerminal(room.directory, run, typist);
   assert.match(output, /interrupted/);
   assert.is(status, 3);
 });

@@ -17,6 +17,8 @@ export type ExecRoom = {
   readonly processFile: (process: unknown) => string;
   /** The record of a container. */
   readonly recordOf: (id: string) => { readonly cgroup_paths: Readonly<Record<string, string>> };
+  /** Where the host sees the root of a container. */
+  readonly rootfsOf: (id: string) => string;
   /** Removes the containers, and returns what is left of them. */
   readonly end: () => Promise<readonly string[]>;
 };
@@ -53,6 +55,7 @@ export function openExecRoom(name: string): ExecRoom {
     },
     recordOf: (id) =>
       JSON.parse(readFileSync(join(room.directory, "state", id, "state.json"), "utf8")),
+    rootfsOf: (id) => JSON.parse(room.tsRunc(["state", id]).stdout).rootfs,
     end: async () => {
       for (const id of started) {
         assert.is(room.tsRunc(["delete", "--force", id]).status, 0);

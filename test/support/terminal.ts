@@ -35,6 +35,11 @@ export function inTerminal(
   return { status, output: stdout.replaceAll("\r", "") };
 }
 
+/** A typist for `inTerminal` that waits until a file is there: what comes earlier is for our own terminal. */
+export function typeOnce(file: string, keys: string): string {
+  return `while [ ! -e ${file} ]; do sleep 0.1; done; printf '${keys}'; sleep 2`;
+}
+
 /** Reads from a master until this text has come, or nothing comes any more. */
 export function readUntil(master: OwnedFd, text: string): string {
   let output = "";
