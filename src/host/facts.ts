@@ -14,7 +14,7 @@ import type { CgroupPlan } from "../plan/cgroup.ts";
 import type { CgroupHost } from "../plan/cgroup-host.ts";
 import type { Linux, Spec } from "../spec/types.ts";
 import { fcntl, statx } from "../syscall/files.ts";
-import { getppid, prctl, prlimitRead } from "../syscall/processes.ts";
+import { getpid, getppid, prctl, prlimitRead } from "../syscall/processes.ts";
 import { readTextIfPresent } from "./files.ts";
 import { readLink } from "./processes.ts";
 
@@ -164,9 +164,14 @@ export function releasePreservedFds(count: number): void {
   }
 }
 
-/** The number of sockets that a service manager has handed to us, sd_listen_fds(3). */
+/**
+ * The number of sockets that a service manager has handed to us, sd_listen_fds(3): to us only if LISTEN_PID says so, for
+ * the variables are inherited by processes that the descriptors are not for.
+ */
 export function readListenFds(): number {
-  const count = Number(process.env["LISTEN_FDS"] ?? "0");
+  const { LISTEN_FDS, LISTEN_PID } = process.env;
+  if (LISTEN_FDS === undefined || LISTEN_PID !== `${execute(getpid())}`) return 0;
+  const count = Number(LISTEN_FDS);
   return Number.isInteger(count) && count > 0 && count < 1024 ? count : 0;
 }
 

@@ -226,9 +226,12 @@ test("the program has the descriptors that it was promised, and no other", () =>
 test("sockets of activation are passed on, with the pid that the program has", () => {
   const script = "echo $LISTEN_FDS $LISTEN_PID $$; test -e /proc/self/fd/3 && echo open";
   const command = room.command("exec", shared, "sh", "-c", `'${script}'`).join(" ");
-  const child = Bun.spawnSync(["sh", "-c", `LISTEN_FDS=1 ${command} 3</etc/passwd`], {
-    stdin: "ignore",
-  });
+  const child = Bun.spawnSync(
+    ["sh", "-c", `export LISTEN_FDS=1 LISTEN_PID=$$; exec ${command} 3</etc/passwd`],
+    {
+      stdin: "ignore",
+    },
+  );
   const [first = "", second] = child.stdout.toString().split("\n");
   const [count, told, pid] = first.split(" ");
   assert.is(count, "1");
