@@ -22,6 +22,7 @@ export function readCreationOptions(invocation: Invocation): CreateOptions {
   const bundle = absolutePath(text(values, "bundle") ?? ".");
   const pidFile = text(values, "pid-file");
   const consoleSocket = text(values, "console-socket");
+  const pidfdSocket = text(values, "pidfd-socket");
   return {
     root: globals.root,
     id: parseContainerId(id),
@@ -29,6 +30,7 @@ export function readCreationOptions(invocation: Invocation): CreateOptions {
     ...(pidFile === undefined ? {} : { pidFile: absolutePath(pidFile) }),
     // runc has changed its directory to the bundle by the time it connects.
     ...(consoleSocket === undefined ? {} : { consoleSocket: inBundle(bundle, consoleSocket) }),
+    ...(pidfdSocket === undefined ? {} : { pidfdSocket: inBundle(bundle, pidfdSocket) }),
     noPivot: flag(values, "no-pivot"),
     noNewKeyring: flag(values, "no-new-keyring"),
     preserveFds: readPreserveFds(values),

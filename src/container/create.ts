@@ -4,6 +4,7 @@ import { during } from "../base/fault.ts";
 import { openConsole, sendTerminal } from "./console.ts";
 import { makeContainer } from "./make.ts";
 import { writePidFile } from "./pid-file.ts";
+import { openPidfdSocket, sendPidfd } from "./pidfd-socket.ts";
 import { type CreateOptions, prepare } from "./prepare.ts";
 
 /**
@@ -16,10 +17,12 @@ import { type CreateOptions, prepare } from "./prepare.ts";
 export async function createContainer(options: CreateOptions): Promise<void> {
   const prepared = await prepare(options, true);
   using console = openConsole(options.consoleSocket);
+  using pidfdReceiver = openPidfdSocket(options.pidfdSocket);
   const made = makeContainer(options, prepared, "parked");
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
     sendTerminal(console, made.terminal);
+    sendPidfd(pidfdReceiver, { pid: made.init.pid, origin: "standard" });
     during("unable to start container process", made.park);
   } catch (error) {
     made.undo();

@@ -36,6 +36,7 @@ export type CreateOptions = {
   readonly bundle: string;
   readonly pidFile?: string;
   readonly consoleSocket?: string;
+  readonly pidfdSocket?: string;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   readonly preserveFds: number;

@@ -4,9 +4,8 @@ import { isCapabilityName } from "../abi/capability.ts";
 import { checkConsole, openConsole, sendTerminal } from "../container/console.ts";
 import { findTarget, makeProcess, type ProcessOptions } from "../container/exec.ts";
 import { writePidFile } from "../container/pid-file.ts";
-import { must } from "../ffi/execute.ts";
-import { type OwnedFd, own, readText } from "../host/files.ts";
-import { connectSocket, sendDescriptor } from "../host/sockets.ts";
+import { openPidfdSocket, sendPidfd } from "../container/pidfd-socket.ts";
+import { type OwnedFd, readText } from "../host/files.ts";
 import {
   changeProcess,
   completeProcess,
@@ -15,7 +14,6 @@ import {
 } from "../spec/exec-process.ts";
 import { parseConfig } from "../spec/load.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
-import { pidfdOpen } from "../syscall/processes.ts";
 import { attend } from "./attend.ts";
 import { findHostTerminal, relayTerminal } from "./terminal.ts";
 
@@ -52,13 +50,13 @@ export async function execInContainer(options: ExecOptions): Promise<number> {
     checkConsole({ terminal, consoleSocket, detached: detach });
     if (terminal && !detach) host = findHostTerminal();
     console = openConsole(consoleSocket);
-    if (pidfdSocket !== undefined) pidfdReceiver = connectSocket(pidfdSocket, "pidfd socket");
+    pidfdReceiver = openPidfdSocket(pidfdSocket);
     return process;
   });
   const start = (): void => {
     try {
       sendTerminal(console, made.terminal);
-      if (pidfdReceiver !== undefined) sendPidfd(pidfdReceiver, made.init.pid);
+      sendPidfd(pidfdReceiver, { pid: made.init.pid, origin: "setns" });
       made.start();
       if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
     } catch (error) {
@@ -116,13 +114,4 @@ function warnOfCapabilities({ warn }: ExecOptions, { capabilities = {} }: ExecPr
   const unknown = new Set(named.filter((name) => !isCapabilityName(name)));
   if (unknown.size === 0) return;
   warn(`ignoring unknown or unavailable capabilities: [${[...unknown].join(" ")}]`);
-}
-
-/** What the message with a process's pidfd says besides, as runc's for a process that is not a container's first. */
-const pidfdName = "setns";
-
-function sendPidfd(receiver: OwnedFd, pid: number): void {
-  const doing = "sending the pidfd";
-  using pidfd = own(must(pidfdOpen(pid), doing));
-  sendDescriptor(receiver, pidfd, { text: pidfdName, doing });
 }

@@ -6,6 +6,7 @@ import { openConsole, sendTerminal } from "../container/console.ts";
 import { destroyContainer } from "../container/delete.ts";
 import { type MadeContainer, makeContainer } from "../container/make.ts";
 import { writePidFile } from "../container/pid-file.ts";
+import { openPidfdSocket, sendPidfd } from "../container/pidfd-socket.ts";
 import { type CreateOptions, type Prepared, prepare } from "../container/prepare.ts";
 import { startInit } from "../container/start-init.ts";
 import { lockAgain, unlock } from "../container/store.ts";
@@ -32,6 +33,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
   const { detach, keep } = options;
   const prepared = await prepare(options, detach);
   using console = openConsole(options.consoleSocket);
+  using pidfdReceiver = openPidfdSocket(options.pidfdSocket);
   const host = !detach && prepared.spec.process.terminal === true ? findHostTerminal() : undefined;
   if (!detach && !options.noSubreaper) {
     // What the container's processes leave behind comes to us and is reaped here.
@@ -39,7 +41,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
   }
   const made = makeContainer(options, prepared, "started");
   if (detach) {
-    startOrUndo(options, { prepared, made, console });
+    startOrUndo(options, { prepared, made, console, pidfdReceiver });
     return 0;
   }
   using attendant = attend(made.init.pid);
@@ -48,7 +50,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
     host === undefined || terminal === undefined
       ? undefined
       : relayTerminal(host, { master: terminal, pidfd: attendant.pidfd });
-  startOrUndo(options, { prepared, made, console });
+  startOrUndo(options, { prepared, made, console, pidfdReceiver });
   // While it runs it is everybody's: update, start and delete must not wait for its end.
   unlock(made.directory);
   const status = await attendant.ended(relay);
@@ -63,11 +65,13 @@ function startOrUndo(
     readonly prepared: Prepared;
     readonly made: MadeContainer;
     readonly console: OwnedFd | undefined;
+    readonly pidfdReceiver: OwnedFd | undefined;
   },
 ): void {
-  const { prepared, made, console } = container;
+  const { prepared, made, console, pidfdReceiver } = container;
   try {
     sendTerminal(console, made.terminal);
+    sendPidfd(pidfdReceiver, { pid: made.init.pid, origin: "standard" });
     if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
     during("unable to start container process", () =>
       startInit(made.init.doorbell, made.record, prepared.spec),

@@ -1,7 +1,14 @@
 // Handing descriptors to whoever waits for them on a unix socket that the caller of a command has named.
 
-import { SCM_RIGHTS, SOL_SOCKET, socketFamilies, socketTypes } from "../abi/socket.ts";
+import {
+  SCM_RIGHTS,
+  SOL_SOCKET,
+  socketFamilies,
+  socketPathMaxBytes,
+  socketTypes,
+} from "../abi/socket.ts";
 import { controlMessage, ioVector, messageHeader } from "../abi/struct.ts";
+import { raise } from "../base/fault.ts";
 import { must } from "../ffi/execute.ts";
 import { connectPath, socket } from "../syscall/sockets.ts";
 import { call, number, struct, text } from "../syscall/value.ts";
@@ -10,11 +17,14 @@ import { type OwnedFd, own } from "./files.ts";
 /**
  * Connects to a listening unix socket; `what` is its name in messages.
  *
- * @param path at most 107 bytes, as for every caller of connect(2)
- * @throws `syscall` fault
+ * @throws `syscall` fault; `refused` when connect(2) cannot take the path
  */
 export function connectSocket(path: string, what: string): OwnedFd {
   const doing = `connecting to the ${what} ${path}`;
+  if (Buffer.byteLength(path) > socketPathMaxBytes) {
+    const message = `${doing}: the path of a socket has at most ${socketPathMaxBytes} bytes`;
+    raise({ kind: "refused", message });
+  }
   const { SOCK_CLOEXEC, SOCK_STREAM } = socketTypes;
   const connected = own(must(socket(socketFamilies.AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), doing));
   must(connectPath(connected.fd, path), doing);

@@ -46,6 +46,8 @@ export type Room = {
   readonly state: (id: string) => ShownState | undefined;
   /** The arguments that run ts-runc in this room, for starting it without waiting. */
   readonly command: (...argv: readonly string[]) => string[];
+  /** The same for either runtime. */
+  readonly commandOf: (of: RuntimeName, ...argv: readonly string[]) => string[];
   /** Waits for leftovers to go, and returns those that stay: processes, cgroups, mounts, states. */
   readonly leftovers: () => Promise<readonly string[]>;
   /** The same for processes alone. */
@@ -70,10 +72,12 @@ export function openRoom(name: string): Room {
   const template = join(directory, "busybox");
   writeFileSync(template, readFileSync("/bin/busybox"), { mode: 0o755 });
   let count = 0;
-  const runtime: Room["runtime"] = (of, argv, options) => {
+  const commandOf: Room["commandOf"] = (of, ...argv) => {
     const program = of === "runc" ? (runc ?? "runc") : executable;
-    return runBriefly([program, "--root", states[of], ...argv], { cwd: directory, ...options });
+    return [program, "--root", states[of], ...argv];
   };
+  const runtime: Room["runtime"] = (of, argv, options) =>
+    runBriefly(commandOf(of, ...argv), { cwd: directory, ...options });
   return {
     directory,
     newId: () => {
@@ -99,7 +103,8 @@ export function openRoom(name: string): Room {
       const { status, stdout } = runtime("ts-runc", ["state", id]);
       return status === 0 ? JSON.parse(stdout) : undefined;
     },
-    command: (...argv) => [executable, "--root", states["ts-runc"], ...argv],
+    command: (...argv) => commandOf("ts-runc", ...argv),
+    commandOf,
     leftovers: () => untilGone(() => findLeftovers({ directory, prefix, states })),
     leftoverProcesses: () => untilGone(() => processesOf({ directory, prefix })),
     remove: () => rmSync(directory, { recursive: true, force: true }),

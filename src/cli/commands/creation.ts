@@ -18,6 +18,13 @@ export const creationOptions: readonly Option[] = [
     values: "directories",
   },
   consoleSocket,
+  {
+    name: "pidfd-socket",
+    kind: "text",
+    values: "files",
+    usage:
+      "path to an AF_UNIX socket which will receive a file descriptor referencing the init process",
+  },
   pidFile,
   {
     name: "no-pivot",
