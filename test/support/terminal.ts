@@ -32,7 +32,8 @@ export function inTerminal(
   writeFileSync(file, command);
   const shell = `(${typist}) | script -qec 'sh ${file}' /dev/null`;
   const { status, stdout } = runBriefly(["sh", "-c", shell]);
-  return { status, output: stdout.replaceAll("\r", "") };
+  // At the end of its own input script(1) types an end of file at some time, which the terminal echoes.
+  return { status, output: stdout.replaceAll(/\r|\^[@D]/g, "") };
 }
 
 /** A typist for `inTerminal` that waits until a file is there: what comes earlier is for our own terminal. */
