@@ -3,7 +3,7 @@
 import { errnos } from "../abi/errno.ts";
 import { AT_FDCWD, atFlags, F_OK, openFlags } from "../abi/file.ts";
 import { raise } from "../base/fault.ts";
-import { execute, executeForOutput, must, mustForOutput, raiseErrno } from "../ffi/execute.ts";
+import { execute, executeForOutput, must, raiseErrno } from "../ffi/execute.ts";
 import {
   close,
   faccessat2,
@@ -76,7 +76,8 @@ export function readTextIfPresent(
  */
 export function readText(path: string, doing: string, maxBytes = readMaxBytes): string {
   using file = openFile(path, { flags: 0, doing });
-  return readAll(file.fd, { doing, path, maxBytes });
+  const text = readAll(file.fd, { doing, path, maxBytes });
+  return text ?? raiseErrno(read(file.fd, 0), doing, -errnos.ESRCH);
 }
 
 /**
@@ -85,17 +86,22 @@ export function readText(path: string, doing: string, maxBytes = readMaxBytes): 
  * @throws `syscall` fault; `refused` when it is longer than the limit
  */
 export function readDescriptor(fd: number, doing: string): string {
-  return readAll(fd, { doing, path: `descriptor ${fd}`, maxBytes: readMaxBytes });
+  const text = readAll(fd, { doing, path: `descriptor ${fd}`, maxBytes: readMaxBytes });
+  return text ?? raiseErrno(read(fd, 0), doing, -errnos.ESRCH);
 }
 
+/** The whole text; undefined for a file of /proc whose process has been reaped since it was opened (ESRCH). */
 function readAll(
   fd: number,
   options: { readonly doing: string; readonly path: string; readonly maxBytes: number },
-): string {
+): string | undefined {
   const chunks: Uint8Array[] = [];
   let total = 0;
   for (;;) {
-    const { result, output } = mustForOutput(read(fd, chunkBytes), options.doing);
+    const call = read(fd, chunkBytes);
+    const { result, output } = executeForOutput(call);
+    if (result === -errnos.ESRCH) return undefined;
+    if (result < 0) raiseErrno(call, options.doing, result);
     // A regular file of one short chunk still needs the second read: only 0 says that it is over.
     if (result === 0) break;
     total += result;
