@@ -51,7 +51,7 @@ function readChanges(values: OptionValues, args: readonly string[]): ProcessChan
     env: texts(values, "env"),
     terminal: flag(values, "tty"),
     user: typeof user === "string" ? parseUser(user) : undefined,
-    additionalGids: integers(values, "additional-gids").map(requireId),
+    additionalGids: integers(values, "additional-gids").map((gid) => requireId(gid)),
     capabilities: texts(values, "cap"),
     noNewPrivileges: values.has("no-new-privs") ? flag(values, "no-new-privs") : undefined,
     apparmorProfile: text(values, "apparmor"),
@@ -73,15 +73,16 @@ function parseUser(given: string): { readonly uid: number; readonly gid: number 
     });
   }
   return {
-    uid: requireId(Number(uid)),
-    gid: gid === undefined ? undefined : requireId(Number(gid)),
+    uid: requireId(uid),
+    gid: gid === undefined ? undefined : requireId(gid),
   };
 }
 
 /** The last number of 32 bits means "leave it as it is" to the kernel. */
 const idMax = 0xffff_fffe;
 
-function requireId(id: number): number {
+function requireId(given: string | number): number {
+  const id = Number(given);
   if (id >= 0 && id <= idMax) return id;
-  return raise({ kind: "refused", message: `${id} is not an id: want 0 to ${idMax}` });
+  return raise({ kind: "refused", message: `${given} is not an id: want 0 to ${idMax}` });
 }

@@ -4,7 +4,7 @@ import { raise } from "../base/fault.ts";
 import { listContainers } from "../container/list.ts";
 import { exists, readTextIfPresent } from "../host/files.ts";
 import type { Invocation } from "./invocation.ts";
-import { flag, text } from "./options.ts";
+import { flag, textAsGiven } from "./options.ts";
 import { print } from "./output.ts";
 import { listIds, listJson, listTable, ownerName } from "./print-list.ts";
 
@@ -23,7 +23,7 @@ export function list({ globals, values }: Invocation): number {
   }
   const passwd = containers.length === 0 ? "" : (readTextIfPresent("/etc/passwd", doing) ?? "");
   const named = containers.map((one) => ({ ...one, owner: ownerName(one.owner, passwd) }));
-  switch (text(values, "format") ?? "table") {
+  switch (textAsGiven(values, "format") ?? "table") {
     case "table":
       print(listTable(named));
       return 0;

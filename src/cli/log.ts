@@ -40,7 +40,9 @@ export function openLog(options: {
   readonly format: string | undefined;
   readonly debug: boolean;
 }): Log {
-  const { path, format = "text", debug } = options;
+  const { path, debug } = options;
+  // Given empty, it is as not given.
+  const format = options.format === undefined || options.format === "" ? "text" : options.format;
   const { O_WRONLY, O_CREAT, O_APPEND, O_SYNC } = openFlags;
   // Open until the process ends. Opened before the format is looked at, as runc does.
   const fd =

@@ -52,6 +52,13 @@ export function text(values: OptionValues, name: string): string | undefined {
   return value === "" ? undefined : value;
 }
 
+/** The text given for an option, even when it is empty. */
+export function textAsGiven(values: OptionValues, name: string): string | undefined {
+  const value = values.get(name);
+  assert(value === undefined || typeof value === "string", `--${name} is not a text`);
+  return value;
+}
+
 /** The number given for an option, or 0. */
 export function integer(values: OptionValues, name: string): number {
   const value = values.get(name) ?? 0;

@@ -6,7 +6,7 @@ import { containerPaths } from "../container/store.ts";
 import { listProcesses } from "../host/cgroups/processes.ts";
 import { parseContainerId } from "../spec/container-id.ts";
 import type { Invocation } from "./invocation.ts";
-import { text } from "./options.ts";
+import { textAsGiven } from "./options.ts";
 import { print } from "./output.ts";
 
 const defaultArguments: readonly string[] = ["-ef"];
@@ -17,7 +17,7 @@ export function ps({ globals, values, positionals }: Invocation): number {
   const [id = "", ...given] = positionals;
   const place = { root: globals.root, id: parseContainerId(id) };
   const pids = listProcesses(readRecord(containerPaths(place)).cgroup_paths);
-  switch (text(values, "format") ?? "table") {
+  switch (textAsGiven(values, "format") ?? "table") {
     case "table":
       print(selectLines(runPs(given.length === 0 ? defaultArguments : given), pids));
       return 0;

@@ -110,5 +110,8 @@ async function explain(document: unknown, facts: SpecFacts): Promise<ValidatedSp
 function readConfig(bundle: string): string {
   const text = readTextIfPresent(`${bundle}/config.json`, "reading config.json");
   if (text !== undefined) return text;
+  if (!exists(bundle)) {
+    raise({ kind: "refused", message: `chdir ${bundle}: no such file or directory` });
+  }
   return raise({ kind: "refused", message: "JSON specification file config.json not found" });
 }
