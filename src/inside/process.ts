@@ -2,6 +2,7 @@
 
 import { AT_FDCWD, accessModes, atFlags, closeRangeFlags, lastFd, openFlags } from "../abi/file.ts";
 import { prctlOptions, signals } from "../abi/process.ts";
+import { withoutEndSlashes } from "../base/path.ts";
 import { ignore, ignoreAny, type Step, step } from "../program/step.ts";
 import {
   chdir,
@@ -111,7 +112,7 @@ export function resetAffinity(): Step[] {
 
 /** Makes the working directory where it is missing. Run by init, before the root is entered. */
 export function makeWorkingDirectory(cwd: string): Step[] {
-  if (/^\/+$/.test(cwd)) return [];
+  if (withoutEndSlashes(cwd) === "") return [];
   const doing = `making the working directory ${cwd}`;
   return [
     openTarget(doing, cwd, { slot: "cwd", kind: "directory" }),

@@ -22,6 +22,7 @@
 // Without a new (or joined) pid namespace there is no clone: the stub itself becomes init.
 
 import { present } from "../base/assert.ts";
+import { withoutEndSlashes } from "../base/path.ts";
 import { joinCgroupV1, joinCgroupV2, openCgroupV2 } from "../inside/cgroup.ts";
 import { planMaskedPaths, planReadonlyPaths } from "../inside/covered-paths.ts";
 import { planCredentials } from "../inside/credentials.ts";
@@ -301,7 +302,7 @@ function enterRoot(
 
 function bindsDev(entries: readonly MountEntry[]): boolean {
   return entries.some(
-    (entry) => entry.mount.destination.replace(/\/+$/, "") === "/dev" && isBind(entry),
+    (entry) => withoutEndSlashes(entry.mount.destination) === "/dev" && isBind(entry),
   );
 }
 

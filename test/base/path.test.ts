@@ -2,7 +2,7 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { pathNames } from "../../src/base/path.ts";
+import { pathNames, withoutEndSlashes } from "../../src/base/path.ts";
 
 const test = suite("base/path");
 
@@ -11,6 +11,13 @@ test("pathNames() takes out what names nothing, and never climbs above the begin
   assert.equal(pathNames("a/../b"), ["b"]);
   assert.equal(pathNames("/../../a/.."), []);
   assert.equal(pathNames("..a/...b"), ["..a", "...b"]);
+});
+
+test("withoutEndSlashes() leaves nothing of the root", () => {
+  assert.is(withoutEndSlashes("/dev//"), "/dev");
+  assert.is(withoutEndSlashes("/a/b"), "/a/b");
+  assert.is(withoutEndSlashes("//"), "");
+  assert.is(withoutEndSlashes(""), "");
 });
 
 test.run();

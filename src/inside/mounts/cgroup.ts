@@ -2,6 +2,7 @@
 
 import { AT_FDCWD, atFlags } from "../../abi/file.ts";
 import { mountAttributes, openTreeFlags } from "../../abi/mount.ts";
+import { withoutEndSlashes } from "../../base/path.ts";
 import { type Step, step } from "../../program/step.ts";
 import type { Mount } from "../../spec/types.ts";
 import { close, mkdirat, symlinkat } from "../../syscall/files.ts";
@@ -68,7 +69,7 @@ function planV1(
   const readonly = (options.attributes.set & mountAttributes.MOUNT_ATTR_RDONLY) !== 0;
   const tmpfs = parseMountOptions(["nosuid", "noexec", "nodev", "mode=755"]);
   const directory = `${name}.directory`;
-  const base = destination.replace(/\/+$/, "");
+  const base = withoutEndSlashes(destination);
   const mounted = facts.hierarchies.filter(
     (hierarchy) => facts.ownNamespace || hierarchy.group !== undefined,
   );

@@ -26,7 +26,7 @@ export const hookPoints: readonly HookPoint[] = [
   "poststop",
 ];
 
-/** A version as semver 2.0.0 writes it. */
+/** A version as semver 2.0.0 writes it; asked only for one that is more than three numbers. */
 const semver = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
 
 export const configRules: readonly Rule<Spec>[] = [
@@ -35,7 +35,7 @@ export const configRules: readonly Rule<Spec>[] = [
     section: "config.md#specification-version",
     pointer: "/ociVersion",
     *find({ ociVersion }) {
-      const major = semver.exec(ociVersion)?.[1];
+      const major = majorOf(ociVersion);
       yield* findWhen(
         major === undefined,
         () => `must be a version like 1.3.0, got ${show(ociVersion)}`,
@@ -78,6 +78,18 @@ export const configRules: readonly Rule<Spec>[] = [
       ),
   },
 ];
+
+function majorOf(version: string): string | undefined {
+  const numbers = version.split(".");
+  const [major] = numbers;
+  const isPlain = numbers.length === 3 && numbers.every(isWholeNumber);
+  return isPlain ? major : semver.exec(version)?.[1];
+}
+
+function isWholeNumber(text: string): boolean {
+  const number = Number(text);
+  return Number.isSafeInteger(number) && number >= 0 && `${number}` === text;
+}
 
 function* findHooks({ hooks }: Spec): Generator<Finding> {
   for (const point of hookPoints) {
