@@ -188,6 +188,17 @@ test("nothing left of ffi looks at the clock, at chance, at the environment or a
   expectNone(offences, "put it into src/host and hand it in as a fact");
 });
 
+test("nothing left of ffi tells of steps for --debug: what is pure has taken none", () => {
+  const ffi = layers.findIndex((names) => names.includes("ffi"));
+  const offences = product
+    .filter(({ path }) => layers.findIndex((names) => names.includes(room(path))) < ffi)
+    .filter(({ imports }) => imports.some(({ target }) => target === "src/base/debug.ts"));
+  expectNone(
+    offences.map(({ path }) => path),
+    "tell of it where it is done",
+  );
+});
+
 test("`as` stands only in src/ffi, src/abi/struct.ts and where a brand is given", () => {
   const allowed = ({ path }: SourceFile): boolean =>
     path.startsWith("src/ffi/") || path === "src/abi/struct.ts" || path.endsWith(".d.ts");

@@ -1,5 +1,6 @@
 // The door: from the arguments to the exit status, with every failure worded and logged here and nowhere else.
 
+import { debug, listenToDebug } from "../base/debug.ts";
 import { during, FaultError, raise } from "../base/fault.ts";
 import { wordFaultError } from "../base/word-fault.ts";
 import type { Trouble } from "./hint.ts";
@@ -36,6 +37,7 @@ export async function runCommandLine(argv: readonly string[], program: string): 
       return await explain(line, { log, argv });
     }
     log = openLogOf(line.globals);
+    if (flag(line.globals, "debug")) listenToDebug((message) => log.debug(() => message));
     const globals = readGlobals(line.globals);
     if (line.kind === "unknown") {
       await report(log, { ...known, message: `No help topic for '${line.name}'\n` });
@@ -44,7 +46,7 @@ export async function runCommandLine(argv: readonly string[], program: string): 
     const { command, values, positionals } = line;
     failureStatus = command.failureStatus ?? failed;
     known = { argv, command, root: globals.root };
-    log.debug(() => `ts-runc ${command.name}, state root ${globals.root}`);
+    debug(() => `ts-runc ${command.name}, state root ${globals.root}`);
     const call = await command.load();
     const invocation = { globals, values, positionals, log };
     return await withFailure(command.failure, () => call(invocation));

@@ -1,6 +1,7 @@
 // delete: takes away what create has made; with --force also what is still alive, or was left by a runtime that died.
 
 import { signals } from "../abi/process.ts";
+import { debug } from "../base/debug.ts";
 import { FaultError, raise } from "../base/fault.ts";
 import { thaw } from "../host/cgroups/freezer.ts";
 import { killAll } from "../host/cgroups/processes.ts";
@@ -52,6 +53,7 @@ export function destroyContainer(place: ContainerPlace, record: ContainerRecord)
   if (!tsRunc.ownPidNamespace) killAll(cgroups, signals.SIGKILL);
   removeCgroup(cgroups, tsRunc.madeCgroups);
   removeContainerDirectory(place);
+  debug(() => `removed ${[...tsRunc.madeCgroups, containerPaths(place).directory].join(" ")}`);
 }
 
 function killForced(options: ContainerPlace): void {

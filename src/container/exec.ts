@@ -1,6 +1,7 @@
 // Makes a process in a container up to the point where only its program is left to be executed; undone when anything fails.
 
 import { present } from "../base/assert.ts";
+import { debug } from "../base/debug.ts";
 import { during, FaultError } from "../base/fault.ts";
 import { execute } from "../ffi/execute.ts";
 import { readFrozen } from "../host/cgroups/freezer.ts";
@@ -81,6 +82,7 @@ export function findTarget(options: ProcessOptions): ExecTarget {
   if (!options.ignorePaused && readFrozen(record.cgroup_paths)) {
     requireStatus("exec", options.id, "paused");
   }
+  debug(() => `${options.id} runs, init ${record.init_process_pid}`);
   return {
     record,
     pidfd,

@@ -2,6 +2,7 @@
 
 import { errnos } from "../abi/errno.ts";
 import { signals } from "../abi/process.ts";
+import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
 import { raiseErrno } from "../ffi/execute.ts";
 import { thaw } from "../host/cgroups/freezer.ts";
@@ -44,6 +45,7 @@ export function killContainer(
 /** Signals init through a pidfd, so that a process which has got its number since is never hit. */
 function signalInit(record: ContainerRecord, signal: number): void {
   using pidfd = openProcess(initIdentity(record));
+  debug(() => `signal ${signal} to process ${record.init_process_pid}`);
   const result = pidfd === undefined ? -errnos.ESRCH : sendSignal(pidfd, signal);
   if (result === -errnos.ESRCH) raise({ kind: "status", message: "container not running" });
   if (result < 0) raiseErrno(pidfdSendSignal(0, signal), "signalling the container", result);

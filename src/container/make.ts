@@ -2,6 +2,7 @@
 
 import { openFlags } from "../abi/file.ts";
 import { present } from "../base/assert.ts";
+import { debug } from "../base/debug.ts";
 import { during, FaultError, raise } from "../base/fault.ts";
 import { wordViolation } from "../base/word-fault.ts";
 import { execute } from "../ffi/execute.ts";
@@ -123,6 +124,7 @@ function makeInit(container: {
     ...found,
   });
   writeRecord(containerPaths(options), record);
+  debug(() => `made ${made.length} cgroup directories; the program is ${found.path}`);
   const terminal =
     spec.process.terminal === true
       ? fetchDescriptor(init.pid, masterFd(facts.preserveFds), "fetching the terminal")

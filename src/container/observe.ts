@@ -1,5 +1,6 @@
 // Derives a container's status from the world: its process, whether that is still parked, the freezer; nothing is stored.
 
+import { debug } from "../base/debug.ts";
 import { readFrozen } from "../host/cgroups/freezer.ts";
 import { exists } from "../host/files.ts";
 import { isAlive, readExecutable } from "../host/processes.ts";
@@ -10,6 +11,12 @@ import type { ContainerPaths } from "./store.ts";
 
 /** Looks at the container. A zombie and a process that has only inherited the number count as stopped. */
 export function observe(paths: ContainerPaths, record: ContainerRecord): Status {
+  const status = findStatus(paths, record);
+  debug(() => `${record.id} is ${status}, init ${record.init_process_pid}`);
+  return status;
+}
+
+function findStatus(paths: ContainerPaths, record: ContainerRecord): Status {
   const pid = record.init_process_pid;
   if (pid === 0 || !isAlive(initIdentity(record))) return "stopped";
   if (readFrozen(record.cgroup_paths)) return "paused";

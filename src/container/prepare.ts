@@ -1,5 +1,6 @@
 // Everything of a create that has no effect: the config read and checked, the host looked at, the plans made.
 
+import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
 import { execute } from "../ffi/execute.ts";
 import { readCgroupHost } from "../host/cgroups/host.ts";
@@ -97,6 +98,8 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
     keyring: options.noNewKeyring ? undefined : keyringName(id),
     exitAddress: stubExitAddress,
   };
+  debug(() => `${bundle}/config.json is valid: ${spec.ociVersion}, rootfs ${rootfs}`);
+  debug(() => `cgroup ${cgroup.version}: ${[...new Set(Object.values(cgroup.paths))].join(" ")}`);
   return { spec, configText, rootfs, cgroup, facts, listenFds };
 }
 

@@ -1,6 +1,7 @@
 // Gives init its last batch, which ends in execve, and finds out whether that worked.
 
 import { signals } from "../abi/process.ts";
+import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
 import { execute } from "../ffi/execute.ts";
 import { readAnswer } from "../init/answer.ts";
@@ -44,7 +45,10 @@ export function launch(doorbell: number, steps: readonly Step[]): void {
   const batch = encodeBatch(steps, new Map());
   sendBatch(doorbell, batch);
   const answer = receiveAnswer(doorbell, batch);
-  if (answer === undefined) return;
+  if (answer === undefined) {
+    debug(() => "init has become the program");
+    return;
+  }
   readAnswer(batch, answer);
   raise({
     kind: "init-died",

@@ -3,6 +3,7 @@
 import { errnos } from "../abi/errno.ts";
 import { AT_FDCWD, atFlags, lockOperations, openFlags } from "../abi/file.ts";
 import { readField, statxBuffer } from "../abi/struct.ts";
+import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
 import { execute, must, mustForOutput, raiseErrno } from "../ffi/execute.ts";
 import {
@@ -58,6 +59,7 @@ export function claimDirectory(place: ContainerPlace): OwnedFd {
   if (result < 0) raiseErrno(call, doing, result);
   const opened = openDirectory(directory, doing);
   must(flock(opened.fd, lockOperations.LOCK_EX), doing);
+  debug(() => `claimed ${directory}`);
   return opened;
 }
 

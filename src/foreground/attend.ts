@@ -3,6 +3,7 @@
 import { signals, waitOptions, waitTypes } from "../abi/process.ts";
 import { pollEvents } from "../abi/socket.ts";
 import { readField, siginfo } from "../abi/struct.ts";
+import { debug } from "../base/debug.ts";
 import { execute, executeForOutput, must } from "../ffi/execute.ts";
 import { own } from "../host/files.ts";
 import { kill, pidfdOpen, waitid } from "../syscall/processes.ts";
@@ -42,6 +43,7 @@ const briefMs = 20;
 export function attend(pid: number): Attendant {
   const pidfd = own(must(pidfdOpen(pid), "watching the container"));
   const forward = (name: string): void => {
+    debug(() => `forwarding ${name}`);
     // A signal that init cannot be sent any more has nobody to complain to.
     execute(kill(pid, Number(Reflect.get(signals, name))));
   };
@@ -108,5 +110,7 @@ function reap(pid: number): number {
     waitid(waitTypes.P_PID, pid, waitOptions.WEXITED | waitOptions.__WALL),
   );
   const status = readField(siginfo, output, "si_status");
-  return readField(siginfo, output, "si_code") === CLD_EXITED ? status : 128 + status;
+  const exited = readField(siginfo, output, "si_code") === CLD_EXITED;
+  debug(() => `init has ${exited ? "ended with status" : "been killed by signal"} ${status}`);
+  return exited ? status : 128 + status;
 }

@@ -4,6 +4,7 @@ import { signals, waitOptions, waitTypes } from "../abi/process.ts";
 import { pollEvents } from "../abi/socket.ts";
 import { readField, siginfo } from "../abi/struct.ts";
 import { present } from "../base/assert.ts";
+import { debug } from "../base/debug.ts";
 import { during } from "../base/fault.ts";
 import { execute, executeForOutput } from "../ffi/execute.ts";
 import { type HostAction, initPidSlot, type Part } from "../program/program.ts";
@@ -43,7 +44,10 @@ export function drive(
   program: { readonly parts: Iterable<Part> },
   actions: Partial<HostActions> = {},
 ): Answer {
-  const act = (action: HostAction): void => present(actions[action], action)(init.pid);
+  const act = (action: HostAction): void => {
+    present(actions[action], action)(init.pid);
+    debug(() => `runtime: ${action}`);
+  };
   let answer: Answer = { results: new Map(), outputs: new Map() };
   const parts = program.parts[Symbol.iterator]();
   let prepared: EncodedBatch | undefined;
@@ -60,6 +64,7 @@ export function drive(
     next = parts.next();
     prepared = prepare(next);
     answer = during(initError, () => receiveBatch(init, part, batch));
+    debug(() => `init ${init.pid}: ${part.name}`);
   }
   return answer;
 }

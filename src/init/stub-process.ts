@@ -5,6 +5,7 @@ import { architecture } from "../abi/architecture.ts";
 import { errnos } from "../abi/errno.ts";
 import { AT_FDCWD, fcntlCommands, memfdFlags, openFlags, sealFlags } from "../abi/file.ts";
 import { socketTypes } from "../abi/socket.ts";
+import { debug } from "../base/debug.ts";
 import { execute, must, mustForOutput } from "../ffi/execute.ts";
 import { spawn } from "../ffi/spawn.ts";
 import { type OwnedFd, own } from "../host/files.ts";
@@ -60,6 +61,7 @@ export function startStub(request: {
       doing,
     });
     for (const { from } of moved) execute(close(from));
+    debug(() => `init stub: process ${pid}`);
     return { pid, doorbell };
   } catch (error) {
     doorbell[Symbol.dispose]();
