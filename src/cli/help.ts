@@ -2,7 +2,8 @@
 
 import type { Yargs, YargsOption } from "yargs";
 import type { Command, Example } from "./command.ts";
-import { programDescription, programSummary } from "./manual.ts";
+import { isTerminal } from "./log.ts";
+import { programDescription, programExamples, programSummary } from "./manual.ts";
 import type { Option } from "./options.ts";
 import { print } from "./output.ts";
 import { commands, globalOptions, helpCommand } from "./table.ts";
@@ -19,20 +20,24 @@ export async function printHelp(options: {
 }
 
 async function programHelp(): Promise<string> {
-  const version = versionText().trimEnd();
   const head = `NAME:
    ts-runc - ${programSummary}
 
-${programDescription}
+${indent(programDescription)}
 
 USAGE:
    ts-runc [global options] command [command options] [arguments...]
 
 VERSION:
-   ${version}`;
+${indent(versionText().trimEnd())}
+
+EXAMPLES:
+${programExamples.map(showExample).join("\n\n")}
+
+   "ts-runc COMMAND --help" has more of them.`;
   const titles = { "Commands:": "COMMANDS:", "Options:": "GLOBAL OPTIONS:" };
-  const program = listCommands((await start()).usage(head).updateStrings(titles));
-  return await addOptions(program, globalOptions).getHelp();
+  const program = listCommands((await start()).updateStrings(titles));
+  return `${head}\n\n${await addOptions(program, globalOptions).getHelp()}`;
 }
 
 function listCommands(program: Yargs): Yargs {
@@ -49,36 +54,52 @@ async function commandHelp(command: Command): Promise<string> {
    ts-runc ${name} - ${usage}
 
 USAGE:
-   ts-runc ${name}${shown} ${argumentsUsage}
+${indent(`ts-runc ${name}${shown} ${argumentsUsage}`.trimEnd())}
 
 DESCRIPTION:
-   ${command.description}
+${indent(command.description)}
 
 EXAMPLES:
 ${command.examples.map(showExample).join("\n\n")}`;
-  const program = (await start()).usage(head).updateStrings({ "Options:": "OPTIONS:" });
-  return await addOptions(program, options).getHelp();
+  const program = (await start()).updateStrings({ "Options:": "OPTIONS:" });
+  return `${head}\n\n${await addOptions(program, options).getHelp()}`.trimEnd();
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, "   ");
 }
 
 function showExample({ does, line }: Example): string {
   return `   ${does}:\n\n       # ${line}`;
 }
 
+const widthMin = 60;
+const widthMax = 110;
+
+/** Lines are broken for a person only: a program finds an option on one line. */
+function lineWidth(): number | null {
+  const { columns } = process.stdout;
+  return isTerminal(1) && columns >= widthMin ? Math.min(columns, widthMax) : null;
+}
+
 /**
- * yargs without its own --help and --version, and without what it looks for outside: locale, width of the terminal. It
- * takes settings from a package.json in or above the directory in which it is loaded, which is somebody's bundle: so we
- * go elsewhere first.
+ * yargs without its own --help and --version, and without the locale that it looks for. It takes settings from a
+ * package.json in or above the directory in which it is loaded, which is somebody's bundle: so we go elsewhere first.
  */
 async function start(): Promise<Yargs> {
   process.chdir("/");
   const { default: yargs } = await import("yargs");
-  return yargs([])
-    .scriptName("")
-    .locale("en")
-    .wrap(null)
-    .help(false)
-    .version(false)
-    .exitProcess(false);
+  return (
+    yargs([])
+      .scriptName("")
+      // Given here, the texts around the tables would lose their indentation where lines are broken.
+      .usage(null)
+      .locale("en")
+      .wrap(lineWidth())
+      .help(false)
+      .version(false)
+      .exitProcess(false)
+  );
 }
 
 function addOptions(program: Yargs, options: readonly Option[]): Yargs {

@@ -40,6 +40,10 @@ const rules: readonly Rule[] = [
     on: /config\.json not found$/,
     hint: () => `${say("spec")} writes one; --bundle names the directory where it is`,
   },
+  {
+    on: /: chdir .*no such file or directory$/,
+    hint: () => "--bundle names the directory where config.json is",
+  },
   { on: /container does not exist$/, hint: (_, trouble) => hintId(trouble) },
   {
     on: /container with given ID already exists$/,

@@ -4,21 +4,10 @@ import type { Example } from "./command.ts";
 
 export const programSummary = "Open Container Initiative runtime";
 
-export const programDescription = `ts-runc is a command line client for running applications packaged according to
-the Open Container Initiative (OCI) format, in place of runc.
-
-Containers are configured using bundles. A bundle for a container is a directory
-that includes a specification file named "config.json" and a root filesystem.
-The root filesystem contains the contents of the container.
-
-To start a new instance of a container:
-
-    # ts-runc run [ -b bundle ] <container-id>
-
-Where "<container-id>" is your name for the instance of the container that you
-are starting. The name you provide for the container instance must be unique on
-your host. Providing the bundle directory using "-b" is optional. The default
-value for "bundle" is the current directory.`;
+export const programDescription = `ts-runc makes and runs containers from bundles, with the command line of runc. A bundle
+is a directory with a configuration, "config.json", and the root file system of the
+container. "create" makes a container of it, "start" starts its program, and "run" does
+both at once. The container id is the name that you give the container.`;
 
 /** A name and what is to be known of it. */
 type Entry = readonly [name: string, about: string];

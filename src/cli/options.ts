@@ -34,7 +34,7 @@ export const helpOption: Option = {
   name: "help",
   short: "h",
   kind: "flag",
-  usage: "show help",
+  usage: "show this help",
 };
 
 /** Values of the options that were given, by full name. */

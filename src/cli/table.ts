@@ -41,18 +41,19 @@ export const commands: readonly Command[] = [
 ];
 
 export const globalOptions: readonly Option[] = [
-  { name: "debug", kind: "flag", usage: "enable debug logging" },
+  { name: "debug", kind: "flag", usage: "log what is done, step by step" },
   {
     name: "log",
     kind: "text",
-    usage: "set the log file to write runc logs to (default is '/dev/stderr')",
+    usage:
+      "write the log to this file, and errors also to standard error (default: standard error only)",
     values: "files",
   },
   {
     name: "log-format",
     kind: "text",
     fallback: "text",
-    usage: "set the log format ('text' (default), or 'json')",
+    usage: "form of the log lines: text or json",
     values: ["text", "json"],
   },
   {
@@ -60,30 +61,29 @@ export const globalOptions: readonly Option[] = [
     kind: "text",
     fallback: "/run/ts-runc",
     usage:
-      "root directory for storage of container state (this should be located in tmpfs); " +
-      "$XDG_RUNTIME_DIR/ts-runc for a rootless caller",
+      "directory of the state of all containers, in a tmpfs; for a rootless caller the default is $XDG_RUNTIME_DIR/ts-runc",
     values: "directories",
   },
   {
     name: "systemd-cgroup",
     kind: "flag",
     usage:
-      "enable systemd cgroup support, expects cgroupsPath to be of form " +
-      '"slice:prefix:name" for e.g. "system.slice:runc:434234"',
+      "leave cgroups to systemd; cgroupsPath is then slice:prefix:name, as in " +
+      "system.slice:runc:box",
   },
   {
     name: "rootless",
     kind: "text",
     fallback: "auto",
-    usage: "ignore cgroup permission errors ('true', 'false', or 'auto')",
+    usage: "pass over what only root may do with cgroups: true, false or auto",
     values: ["true", "false", "auto"],
   },
-  { name: "help", short: "h", kind: "flag", usage: "show help" },
-  { name: "version", short: "v", kind: "flag", usage: "print the version" },
+  { name: "help", short: "h", kind: "flag", usage: "show this help" },
+  { name: "version", short: "v", kind: "flag", usage: "print the versions" },
 ];
 
 /** Understood by the parser itself. */
 export const helpCommand = {
   name: "help",
-  usage: "Shows a list of commands or help for one command",
+  usage: "show the commands, or the help of one",
 } as const;

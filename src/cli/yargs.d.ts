@@ -21,7 +21,7 @@ declare module "yargs" {
     help(enabled: boolean): Yargs;
     version(enabled: boolean): Yargs;
     exitProcess(enabled: boolean): Yargs;
-    usage(text: string): Yargs;
+    usage(text: null): Yargs;
     option(name: string, option: YargsOption): Yargs;
     command(name: string, describe: string): Yargs;
     getHelp(): Promise<string>;

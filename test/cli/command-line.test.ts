@@ -125,6 +125,19 @@ beside("help has runc's layout, exit status and commands", () => {
   }
 });
 
+test("help breaks lines for a terminal, keeps its indentation, and leaves programs one line an option", async () => {
+  const { status, shown } = await runOnTerminal([executable, "exec", "--help"]);
+  assert.is(status, 0);
+  const lines = shown.split("\n");
+  assert.equal(
+    lines.slice(lines.indexOf("OPTIONS:")).filter((line) => line.length > 110),
+    [],
+  );
+  assert.match(shown, "\n       # ts-runc exec --tty box sh\n");
+  const { stdout } = tsRunc(["exec", "--help"]);
+  assert.match(stdout, /^ {6}--no-new-privs +\S.* {2}\[boolean\]$/m);
+});
+
 test("--version starts with the line that go-runc parses, and has key: value lines after it", () => {
   const { status, stdout, stderr } = tsRunc(["--version"]);
   assert.is(status, 0);

@@ -40,6 +40,7 @@ const mistakes: readonly (readonly [argv: readonly string[], hint: RegExp])[] = 
   [["run", "a", "-b", "/x"], /^hint: options stand before .*: put -b right behind "run"$/],
   [["state"], /^hint: "ts-runc state --help" says what it takes$/],
   [["run", "a"], /^hint: "ts-runc spec" writes one; --bundle names the directory where it is$/],
+  [["run", "-b", "/nosuch", "a"], /^hint: --bundle names the directory where config\.json is$/],
   [["state", "web-servr"], /^hint: did you mean "web-server"\? "ts-runc --root \S+ list" shows/],
   [["state", "mysql"], /^hint: "ts-runc --root \S+ list" shows the containers that there are$/],
   [["--root", `${root}/none`, "state", "a"], /^hint: there are no containers in \S+none; --root/],

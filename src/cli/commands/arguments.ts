@@ -8,14 +8,11 @@ export const none = { min: 0, max: 0 } as const;
 /** The id of a container that is about to be made. */
 export const newInstance = `<container-id>
 
-Where "<container-id>" is your name for the instance of the container that you
-are starting. The name you provide for the container instance must be unique on
-your host.`;
+The id is your name for the container, unique in the state root. It is made of
+letters, digits and _ + - .`;
 
 /** The id of a container that there is. */
-export const instance = `<container-id>
-
-Where "<container-id>" is your name for the instance of the container.`;
+export const instance = "<container-id>";
 
 /** Containers of every status. */
 export const anyContainer: Candidates = { containers: ["created", "running", "paused", "stopped"] };

@@ -6,17 +6,19 @@ import { creationOptions, fromBundle } from "./creation.ts";
 
 export const createCommand: Command = {
   name: "create",
-  usage: "create a container",
+  usage: "make a container, whose program waits for start",
   argumentsUsage: newInstance,
-  description: `The create command creates an instance of a container for a bundle.\n${fromBundle}`,
+  description: `The create command makes a container of a bundle, up to the point where only its
+program has to be started.
+${fromBundle}`,
   examples: [
     {
       does: "make a container from the bundle in /srv/hello, to be started later",
-      line: "ts-runc create --bundle /srv/hello my-container",
+      line: "ts-runc create --bundle /srv/hello box",
     },
     {
       does: "have its pid written to a file",
-      line: "ts-runc create --bundle /srv/hello --pid-file /run/my.pid my-container",
+      line: "ts-runc create --bundle /srv/hello --pid-file /run/my.pid box",
     },
   ],
   options: creationOptions,

@@ -5,20 +5,20 @@ import { anyContainer, instance, one } from "./arguments.ts";
 
 export const deleteCommand: Command = {
   name: "delete",
-  usage: "delete any resources held by the container often used with detached container",
+  usage: "delete what is left of a container",
   argumentsUsage: instance,
   description: `The delete command removes what is left of a container that has stopped: its
 state and the cgroups that were made for it. The bundle stays.`,
   examples: [
-    { does: "delete a container that has stopped", line: "ts-runc delete my-container" },
-    { does: "kill it first if it still runs", line: "ts-runc delete --force my-container" },
+    { does: "delete a container that has stopped", line: "ts-runc delete box" },
+    { does: "kill it first if it still runs", line: "ts-runc delete --force box" },
   ],
   options: [
     {
       name: "force",
       short: "f",
       kind: "flag",
-      usage: "Forcibly deletes the container if it is still running (uses SIGKILL)",
+      usage: "kill the container first if it still runs, and accept that there is none",
     },
   ],
   positionals: one,

@@ -9,60 +9,67 @@ const options: readonly Option[] = [
   {
     name: "pidfd-socket",
     kind: "text",
-    usage:
-      "path to an AF_UNIX socket which will receive a file descriptor referencing the exec process",
+    usage: "path of a unix socket that is sent a pidfd of the process",
     values: "files",
   },
-  { name: "cwd", kind: "text", usage: "current working directory in the container" },
-  { name: "env", short: "e", kind: "texts", usage: "set environment variables" },
-  { name: "tty", short: "t", kind: "flag", usage: "allocate a pseudo-TTY" },
-  { name: "user", short: "u", kind: "text", usage: "UID (format: <uid>[:<gid>])" },
-  { name: "additional-gids", short: "g", kind: "integers", usage: "additional gids" },
-  { name: "process", short: "p", kind: "text", usage: "path to the process.json", values: "files" },
+  { name: "cwd", kind: "text", usage: "working directory in the container" },
+  { name: "env", short: "e", kind: "texts", usage: "set a variable: NAME=VALUE" },
+  { name: "tty", short: "t", kind: "flag", usage: "give the process a terminal" },
+  { name: "user", short: "u", kind: "text", usage: "user, and group, in digits: UID[:GID]" },
+  {
+    name: "additional-gids",
+    short: "g",
+    kind: "integers",
+    usage: "supplementary group, in digits",
+  },
+  {
+    name: "process",
+    short: "p",
+    kind: "text",
+    usage: "file with the process in JSON, in place of arguments and options",
+    values: "files",
+  },
   detach,
   pidFile,
   {
     name: "process-label",
     kind: "text",
-    usage: "set the asm process label for the process commonly used with selinux",
+    usage: "SELinux label of the process",
   },
-  { name: "apparmor", kind: "text", usage: "set the apparmor profile for the process" },
+  { name: "apparmor", kind: "text", usage: "AppArmor profile of the process" },
   {
     name: "no-new-privs",
     kind: "flag",
-    usage: "set the no new privileges value for the process",
+    usage: "have no_new_privs set, so that set-user-ID files give nothing",
   },
   {
     name: "cap",
     short: "c",
     kind: "texts",
-    usage: "add a capability to the bounding set for the process",
+    usage: "give the process a capability more",
   },
   preserveFds,
   {
     name: "cgroup",
     kind: "texts",
-    usage: "run the process in an (existing) sub-cgroup(s). Format is [<controller>:]<cgroup>.",
+    usage: "cgroup below the container's to run in: [CONTROLLER[,CONTROLLER]:]PATH",
   },
-  { name: "ignore-paused", kind: "flag", usage: "allow exec in a paused container" },
+  { name: "ignore-paused", kind: "flag", usage: "wait in a paused container instead of failing" },
 ];
 
 export const execCommand: Command = {
   name: "exec",
-  usage: "execute new process inside the container",
-  argumentsUsage: `<container-id> <command> [command options]  || -p process.json <container-id>
-
-Where "<container-id>" is the name for the instance of the container and
-"<command>" is the command to be executed in the container.
-"<command>" can't be empty unless a "-p" flag provided.`,
-  description: `The exec command runs a process in a running container. What is not said of it
-is taken from the config of the container.`,
+  usage: "run a process in a container",
+  argumentsUsage: "<container-id> <command> [arguments...], or --process FILE <container-id>",
+  description: `The exec command runs a process in a created or running container. What is not
+said of it is taken from the process in the config of the container. Options end
+at the container id: what follows the command is the command's.`,
   examples: [
-    { does: "list the processes as the container sees them", line: "ts-runc exec my-container ps" },
-    { does: "get a shell on a terminal", line: "ts-runc exec --tty my-container sh" },
+    { does: "list the processes as the container sees them", line: "ts-runc exec box ps" },
+    { does: "get a shell on a terminal", line: "ts-runc exec --tty box sh" },
     {
       does: "run as another user, in another directory",
-      line: "ts-runc exec --user 1000:1000 --cwd /tmp my-container id",
+      line: "ts-runc exec --user 1000:1000 --cwd /tmp box id",
     },
   ],
   options,

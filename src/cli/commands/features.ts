@@ -5,10 +5,10 @@ import { none } from "./arguments.ts";
 
 export const featuresCommand: Command = {
   name: "features",
-  usage: "show the enabled features",
+  usage: "print as JSON what this runtime can do",
   argumentsUsage: "",
-  description: `Show the enabled features as JSON, in the form of the runtime specification's
-features.md.`,
+  description: `The features command prints what this runtime can do, in the form of features.md of the
+OCI runtime specification.`,
   examples: [
     {
       does: "list the mount options, with jq(1)",

@@ -5,16 +5,13 @@ import { liveContainer } from "./arguments.ts";
 
 export const killCommand: Command = {
   name: "kill",
-  usage: "kill sends the specified signal (default: SIGTERM) to the container's init process",
-  argumentsUsage: `<container-id> [signal]
-
-Where "<container-id>" is the name for the instance of the container and
-"[signal]" is the signal to be sent to the init process.`,
+  usage: "send a signal (default: SIGTERM) to a container's init process",
+  argumentsUsage: "<container-id> [signal]",
   description: `The kill command sends a signal to the container's init process. The signal is a
 name, with or without "SIG" and in any case, or a number.`,
   examples: [
-    { does: "ask a container to end", line: "ts-runc kill my-container" },
-    { does: "leave it no choice", line: "ts-runc kill my-container KILL" },
+    { does: "ask a container to end", line: "ts-runc kill box" },
+    { does: "leave it no choice", line: "ts-runc kill box KILL" },
   ],
   options: [
     {
@@ -22,7 +19,7 @@ name, with or without "SIG" and in any case, or a number.`,
       short: "a",
       kind: "flag",
       hidden: true,
-      usage: "(obsoleted, do not use) succeed when the container is not running",
+      usage: "(obsolete) succeed when the container has stopped",
     },
   ],
   positionals: { min: 1, max: 2 },

@@ -5,12 +5,10 @@ import { none } from "./arguments.ts";
 
 export const listCommand: Command = {
   name: "list",
-  usage: "lists containers started by ts-runc with the given root",
-  argumentsUsage: `
-
-Where the given root is specified via the global option "--root"
-(default: "/run/ts-runc").`,
-  description: "The list command shows every container of the state root with its status.",
+  usage: "list the containers of a state root",
+  argumentsUsage: "",
+  description: `The list command shows the containers whose state is in the directory that --root
+names, with their status.`,
   examples: [
     { does: "list the containers", line: "ts-runc list" },
     { does: "list those of another state root", line: "ts-runc --root /run/other list" },
@@ -25,10 +23,10 @@ Where the given root is specified via the global option "--root"
       short: "f",
       kind: "text",
       fallback: "table",
-      usage: "select one of: table or json",
+      usage: "form of the list: table or json",
       values: ["table", "json"],
     },
-    { name: "quiet", short: "q", kind: "flag", usage: "display only container IDs" },
+    { name: "quiet", short: "q", kind: "flag", usage: "print ids only" },
   ],
   positionals: none,
   load: async () => (await import("../list.ts")).list,

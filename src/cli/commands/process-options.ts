@@ -5,26 +5,24 @@ import type { Option } from "../options.ts";
 export const consoleSocket: Option = {
   name: "console-socket",
   kind: "text",
-  usage:
-    "path to an AF_UNIX socket which will receive a file descriptor referencing the master end " +
-    "of the console's pseudoterminal",
+  usage: "path of a unix socket that is sent the master of the terminal",
   values: "files",
 };
 export const pidFile: Option = {
   name: "pid-file",
   kind: "text",
-  usage: "specify the file to write the process id to",
+  usage: "file to write the process id to",
   values: "files",
 };
 export const detach: Option = {
   name: "detach",
   short: "d",
   kind: "flag",
-  usage: "detach from the container's process",
+  usage: "do not wait for the process",
 };
 export const preserveFds: Option = {
   name: "preserve-fds",
   kind: "integer",
   fallback: 0,
-  usage: "Pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)",
+  usage: "pass N more descriptors on, from 3 and behind those of $LISTEN_FDS",
 };

@@ -5,7 +5,7 @@ import { liveContainer } from "./arguments.ts";
 
 export const psCommand: Command = {
   name: "ps",
-  usage: "ps displays the processes running inside a container",
+  usage: "show the processes of a container",
   argumentsUsage: "<container-id> [ps options]",
   description: `The ps command runs the host's ps(1), with "-ef" unless options are given, and
 prints its heading and the lines of the container's processes.`,
@@ -23,7 +23,7 @@ prints its heading and the lines of the container's processes.`,
       short: "f",
       kind: "text",
       fallback: "table",
-      usage: "select one of: table or json",
+      usage: "form of the list: table or json, which has only the pids",
       values: ["table", "json"],
     },
   ],

@@ -7,24 +7,26 @@ import { detach } from "./process-options.ts";
 
 export const runCommand: Command = {
   name: "run",
-  usage: "create and run a container",
+  usage: "make a container and run its program",
   argumentsUsage: newInstance,
-  description: `The run command creates an instance of a container for a bundle and starts it.\n${fromBundle}`,
+  description: `The run command makes a container of a bundle, starts its program, and stays until it
+has ended, unless told to detach. It ends with the status of the program.
+${fromBundle}`,
   examples: [
-    { does: "run the bundle in the current directory", line: "ts-runc run my-container" },
+    { does: "run the bundle in the current directory", line: "ts-runc run box" },
     {
       does: "run it in the background",
-      line: "ts-runc run --detach --bundle /srv/hello my-container",
+      line: "ts-runc run --detach --bundle /srv/hello box",
     },
   ],
   options: [
     ...creationOptions,
     detach,
-    { name: "keep", kind: "flag", usage: "do not delete the container after it exits" },
+    { name: "keep", kind: "flag", usage: "do not delete the container when its program has ended" },
     {
       name: "no-subreaper",
       kind: "flag",
-      usage: "disable the use of the subreaper used to reap reparented processes",
+      usage: "do not become the parent of orphaned processes of the container",
     },
   ],
   positionals: one,

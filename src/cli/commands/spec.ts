@@ -5,16 +5,10 @@ import { none } from "./arguments.ts";
 
 export const specCommand: Command = {
   name: "spec",
-  usage: "create a new specification file",
+  usage: "write the config.json of a new bundle",
   argumentsUsage: "",
-  description: `The spec command creates the new specification file named "config.json" for
-the bundle.
-
-The spec generated is just a starter file. For example, its args parameter calls
-"sh", which not every root filesystem has.
-
-A rootless container can be run without root privilege. It needs an adjusted
-specification, which --rootless writes.`,
+  description: `The spec command writes a config.json for a new bundle. It is a beginning: it runs
+"sh" on a terminal, which the root file system in the directory "rootfs" has to have.`,
   examples: [
     { does: "write a config.json into the current directory", line: "ts-runc spec" },
     {
@@ -27,13 +21,13 @@ specification, which --rootless writes.`,
       name: "bundle",
       short: "b",
       kind: "text",
-      usage: "path to the root of the bundle directory",
+      usage: "directory to write to (default: the current directory)",
       values: "directories",
     },
     {
       name: "rootless",
       kind: "flag",
-      usage: "generate a configuration for a rootless container",
+      usage: "with a user namespace, for a container of a user who is not root",
     },
   ],
   positionals: none,

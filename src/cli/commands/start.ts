@@ -5,12 +5,11 @@ import { instance, one } from "./arguments.ts";
 
 export const startCommand: Command = {
   name: "start",
-  usage: "executes the user defined process in a created container",
+  usage: "start the program of a created container",
   argumentsUsage: instance,
-  description: "The start command executes the user defined process in a created container.",
-  examples: [
-    { does: "start a container that create has made", line: "ts-runc start my-container" },
-  ],
+  description: `The start command has a container that "create" has made run its program. It fails
+when the program cannot be executed.`,
+  examples: [{ does: "start a container that create has made", line: "ts-runc start box" }],
   options: [],
   positionals: one,
   candidates: [{ containers: ["created"] }],

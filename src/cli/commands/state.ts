@@ -5,13 +5,13 @@ import { anyContainer, instance, one } from "./arguments.ts";
 
 export const stateCommand: Command = {
   name: "state",
-  usage: "output the state of a container",
+  usage: "print the state of a container as JSON",
   argumentsUsage: instance,
-  description: `The state command outputs current state information for the
-instance of a container.`,
+  description: `The state command prints id, process id, status, bundle and annotations of a
+container, in the form of the OCI runtime specification.`,
   examples: [
-    { does: "print the state of a container", line: "ts-runc state my-container" },
-    { does: "print its process id, with jq(1)", line: "ts-runc state my-container | jq .pid" },
+    { does: "print the state of a container", line: "ts-runc state box" },
+    { does: "print its process id, with jq(1)", line: "ts-runc state box | jq .pid" },
   ],
   options: [],
   positionals: one,

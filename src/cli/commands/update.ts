@@ -5,23 +5,20 @@ import type { Option } from "../options.ts";
 import { liveContainer, one } from "./arguments.ts";
 
 const amounts: readonly (readonly [name: string, usage: string])[] = [
-  ["cpu-period", "CPU CFS period to be used for hardcapping (in usecs). 0 to use system default"],
-  ["cpu-quota", "CPU CFS hardcap limit (in usecs). Allowed cpu time in a given period"],
-  [
-    "cpu-burst",
-    "CPU CFS hardcap burst limit (in usecs). Allowed accumulated cpu time additionally",
-  ],
-  ["cpu-share", "CPU shares (relative weight vs. other containers)"],
-  ["cpu-rt-period", "CPU realtime period to be used for hardcapping (in usecs)"],
-  ["cpu-rt-runtime", "CPU realtime hardcap limit (in usecs). Allowed cpu time in a given period"],
-  ["cpuset-cpus", "CPU(s) to use"],
-  ["cpuset-mems", "Memory node(s) to use"],
-  ["memory", "Memory limit (in bytes, or with a unit as in 512m); '-1' for none"],
-  ["memory-reservation", "Memory reservation or soft_limit (in bytes)"],
-  ["memory-swap", "Total memory usage (memory + swap); set '-1' to enable unlimited swap"],
-  ["cpu-idle", "set cgroup SCHED_IDLE or not, 0: default behavior, 1: SCHED_IDLE"],
-  ["l3-cache-schema", "The string of Intel RDT/CAT L3 cache schema"],
-  ["mem-bw-schema", "The string of Intel RDT/MBA memory bandwidth schema"],
+  ["cpu-period", "period of the CPU quota in microseconds, 0 for the kernel's default"],
+  ["cpu-quota", "CPU time in a period in microseconds, -1 for no limit"],
+  ["cpu-burst", "CPU time in microseconds that may be saved up for later periods"],
+  ["cpu-share", "share of the CPU beside other containers"],
+  ["cpu-rt-period", "period of the realtime quota in microseconds"],
+  ["cpu-rt-runtime", "realtime CPU time in a period in microseconds"],
+  ["cpuset-cpus", "CPUs to run on, as in 0-2,7"],
+  ["cpuset-mems", "memory nodes to use, as in 0-1"],
+  ["memory", "memory limit in bytes, or with a unit as in 512m; -1 for none"],
+  ["memory-reservation", "memory that is left to the container when memory is short"],
+  ["memory-swap", "limit of memory and swap together; -1 for none"],
+  ["cpu-idle", "1 to run only where nothing else wants to, 0 as usual"],
+  ["l3-cache-schema", "schema of Intel RDT's cache allocation"],
+  ["mem-bw-schema", "schema of Intel RDT's memory bandwidth allocation"],
 ];
 
 const obsolete: readonly Option[] = ["kernel-memory", "kernel-memory-tcp"].map((name) => ({
@@ -33,13 +30,13 @@ const obsolete: readonly Option[] = ["kernel-memory", "kernel-memory-tcp"].map((
 
 export const updateCommand: Command = {
   name: "update",
-  usage: "update container resource constraints",
+  usage: "change the resource limits of a container",
   argumentsUsage: "<container-id>",
   description: `The update command changes the limits of a container that has not stopped, all that
 are given or none. A file for --resources has the form of linux.resources in
 config.json, of which what is not given stays as it is:
 
-       { "memory": { "limit": 104857600 }, "cpu": { "quota": 50000 } }
+    { "memory": { "limit": 104857600 }, "cpu": { "quota": 50000 } }
 
 With --resources the other options are ignored.`,
   examples: [
@@ -58,22 +55,21 @@ With --resources the other options are ignored.`,
       name: "resources",
       short: "r",
       kind: "text",
-      usage:
-        "path to the file containing the resources to update or '-' to read from the standard input",
+      usage: "file with the new resources in JSON, '-' for standard input",
       values: "files",
     },
     {
       name: "blkio-weight",
       kind: "integer",
       fallback: 0,
-      usage: "Specifies per cgroup weight, range is from 10 to 1000",
+      usage: "weight of the block I/O, from 10 to 1000",
     },
     ...amounts.map(([name, usage]): Option => ({ name, kind: "text", usage })),
     {
       name: "pids-limit",
       kind: "integer",
       fallback: 0,
-      usage: "Maximum number of pids allowed in the container",
+      usage: "greatest number of processes and threads, -1 for no limit",
     },
     ...obsolete,
   ],
