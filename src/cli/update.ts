@@ -5,7 +5,6 @@ import { updateContainer } from "../container/update.ts";
 import { readDescriptor, readText } from "../host/files.ts";
 import { parseContainerId } from "../spec/container-id.ts";
 import { parseConfig } from "../spec/load.ts";
-import { findUnsupportedResources, refuseUnsupported } from "../spec/unsupported.ts";
 import { validateResources } from "../spec/validate.ts";
 import type { Invocation } from "./invocation.ts";
 import { integer, type OptionValues, text } from "./options.ts";
@@ -18,7 +17,6 @@ export function update({ globals, values, positionals, log }: Invocation): numbe
   const document =
     file === undefined ? readOptions(values) : parseConfig(readDocument(file), "resources");
   const given = validateResources(document, { document: "resources" });
-  refuseUnsupported(findUnsupportedResources(given));
   refuseCacheSchemas(values);
   if (values.has("kernel-memory") || values.has("kernel-memory-tcp")) {
     log.warning("Kernel memory settings are ignored and will be removed");

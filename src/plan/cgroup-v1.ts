@@ -2,25 +2,35 @@
 
 import { raise } from "../base/fault.ts";
 import { toInt64, toUint64 } from "../spec/integers.ts";
-import type { Cpu, LinuxResources, Memory } from "../spec/resources.ts";
+import type { Cpu, HugepageLimit, LinuxResources, Memory, Network } from "../spec/resources.ts";
 import type { CgroupWrite, IgnoredResource, ResourcePlan } from "./cgroup.ts";
+import { planBlockIoV1 } from "./cgroup-block-io.ts";
 import { settleDevicePolicy, wordDevicePolicy } from "./device-rules.ts";
 
 /**
  * Plans the writes in runc's order of controllers.
- * Block I/O, huge pages, RDMA and network classes are refused before (spec/unsupported.ts); their writes belong behind pids.
  *
  * @throws `refused` for resources that cannot be meant
  */
 export function planResourcesV1(resources: LinuxResources): ResourcePlan {
-  const { unified = {}, devices = [], memory = {}, cpu = {}, pids } = resources;
+  const { unified = {}, devices = [], memory = {}, cpu = {}, pids, blockIO = {} } = resources;
+  const { hugepageLimits = [], network = {}, rdma = {} } = resources;
   // Spec: config-linux.md#unified: there are no such files here.
   if (Object.keys(unified).length > 0) {
     raise({ kind: "refused", message: "invalid configuration: cannot use unified on cgroup v1" });
   }
   return {
     beforeJoin: [...planCpuset(cpu), ...planRealtime(cpu)],
-    steps: [...planDevices(devices), ...planMemory(memory), ...planCpu(cpu), ...planPids(pids)],
+    steps: [
+      ...planDevices(devices),
+      ...planMemory(memory),
+      ...planCpu(cpu),
+      ...planPids(pids),
+      ...planBlockIoV1(blockIO),
+      ...planHugepages(hugepageLimits),
+      ...planNetwork(network),
+      ...planRdma("rdma", rdma),
+    ],
     ignored: listIgnored(memory),
   };
 }
@@ -124,6 +134,44 @@ function planPids(pids: LinuxResources["pids"]): CgroupWrite[] {
 export function wordPidsLimit(limit: number): string {
   if (limit < 0) return "max";
   return limit === 0 ? "1" : decimal(limit);
+}
+
+/** The limit of what is used, and since Linux 5.7 of what is reserved. */
+function planHugepages(limits: readonly HugepageLimit[]): CgroupWrite[] {
+  return limits.flatMap(({ pageSize, limit }) => {
+    const value = decimal(limit);
+    const tolerated = { ENOENT: "kernels before 5.7 count no reservations" };
+    return [
+      write("hugetlb", `hugetlb.${pageSize}.limit_in_bytes`, value, "hugepageLimits"),
+      {
+        ...write("hugetlb", `hugetlb.${pageSize}.rsvd.limit_in_bytes`, value, "hugepageLimits"),
+        tolerated,
+      },
+    ];
+  });
+}
+
+function planNetwork({ classID = 0, priorities = [] }: Network): CgroupWrite[] {
+  const classes =
+    classID === 0 ? [] : [write("net_cls", "net_cls.classid", `${classID}`, "network.classID")];
+  return [
+    ...classes,
+    ...priorities.map(({ name, priority }) =>
+      write("net_prio", "net_prio.ifpriomap", `${name} ${priority}`, "network.priorities"),
+    ),
+  ];
+}
+
+/** A line for each device, of what is given for it; the file is the same on v2. */
+export function planRdma(controller: string, devices: LinuxResources["rdma"]): CgroupWrite[] {
+  return Object.entries(devices ?? {}).flatMap(([device, { hcaHandles, hcaObjects }]) => {
+    const limits = [
+      ...(hcaHandles === undefined ? [] : [`hca_handle=${hcaHandles}`]),
+      ...(hcaObjects === undefined ? [] : [`hca_object=${hcaObjects}`]),
+    ];
+    if (limits.length === 0) return [];
+    return [write(controller, "rdma.max", `${device} ${limits.join(" ")}`, "rdma")];
+  });
 }
 
 function listIgnored(memory: Memory): IgnoredResource[] {

@@ -2,32 +2,36 @@
 
 import { raise } from "../base/fault.ts";
 import { toInt64, toUint64 } from "../spec/integers.ts";
-import type { Cpu, LinuxResources, Memory } from "../spec/resources.ts";
+import type { Cpu, HugepageLimit, LinuxResources, Memory } from "../spec/resources.ts";
 import type { CgroupStep, CgroupWrite, IgnoredResource, ResourcePlan } from "./cgroup.ts";
-import { wordPidsLimit } from "./cgroup-v1.ts";
+import { ignoredBlockIoV2, planBlockIoV2 } from "./cgroup-block-io.ts";
+import { planRdma, wordPidsLimit } from "./cgroup-v1.ts";
 import { generateDeviceFilter } from "./device-filter.ts";
 import { settleDevicePolicy } from "./device-rules.ts";
 
 /**
- * Plans the writes in runc's order. Block I/O, huge pages and RDMA are refused before (spec/unsupported.ts); their
- * writes belong behind memory, cpuset and huge pages respectively.
+ * Plans the writes in runc's order.
  *
  * @throws `refused` for resources that cannot be meant
  */
 export function planResourcesV2(resources: LinuxResources): ResourcePlan {
-  const { pids, memory = {}, cpu = {}, devices = [], unified = {} } = resources;
+  const { pids, memory = {}, cpu = {}, devices = [], unified = {}, blockIO = {} } = resources;
+  const { hugepageLimits = [], rdma } = resources;
   const program = generateDeviceFilter(settleDevicePolicy(devices));
   const steps: CgroupStep[] = [
     ...(pids === undefined ? [] : [write("pids.max", wordPidsLimit(pids.limit), "pids.limit")]),
     ...planMemory(memory),
+    ...planBlockIoV2(blockIO),
     ...planCpu(cpu),
     ...(program.length === 0
       ? []
       : ([{ kind: "device-program", controller: "", program }] as const)),
     ...planCpuset(cpu),
+    ...planHugepages(hugepageLimits),
+    ...planRdma("", rdma),
     ...planUnified(unified),
   ];
-  return { beforeJoin: [], steps, ignored: listIgnored(memory, cpu) };
+  return { beforeJoin: [], steps, ignored: listIgnored(resources) };
 }
 
 function planMemory(memory: Memory): CgroupStep[] {
@@ -149,7 +153,19 @@ function planUnified(unified: Readonly<Record<string, string>>): CgroupWrite[] {
   });
 }
 
-function listIgnored(memory: Memory, cpu: Cpu): IgnoredResource[] {
+function planHugepages(limits: readonly HugepageLimit[]): CgroupWrite[] {
+  return limits.flatMap(({ pageSize, limit }) => {
+    const value = toUint64(limit).toString();
+    const tolerated = { ENOENT: "kernels before 5.7 count no reservations" };
+    return [
+      write(`hugetlb.${pageSize}.max`, value, "hugepageLimits"),
+      { ...write(`hugetlb.${pageSize}.rsvd.max`, value, "hugepageLimits"), tolerated },
+    ];
+  });
+}
+
+function listIgnored(resources: LinuxResources): IgnoredResource[] {
+  const { memory = {}, cpu = {}, network = {}, blockIO = {} } = resources;
   const asked = {
     "memory.kernel": memory.kernel,
     "memory.kernelTCP": memory.kernelTCP,
@@ -157,10 +173,16 @@ function listIgnored(memory: Memory, cpu: Cpu): IgnoredResource[] {
     "memory.disableOOMKiller": memory.disableOOMKiller || undefined,
     "cpu.realtimeRuntime": cpu.realtimeRuntime || undefined,
     "cpu.realtimePeriod": cpu.realtimePeriod || undefined,
+    "network.classID": network.classID || undefined,
+    "network.priorities": network.priorities?.[0],
   };
-  return Object.entries(asked)
-    .filter(([, value]) => value !== undefined)
-    .map(([property]) => ({ property, because: "cgroup v2 has no such file" }));
+  const because = "cgroup v2 has no such file";
+  return [
+    ...Object.entries(asked)
+      .filter(([, value]) => value !== undefined)
+      .map(([property]) => ({ property, because })),
+    ...ignoredBlockIoV2(blockIO),
+  ];
 }
 
 function write(file: string, value: string, property: string): CgroupWrite {

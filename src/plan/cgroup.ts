@@ -28,6 +28,8 @@ export type CgroupWrite = {
   readonly property: string;
   /** Refusals that are no failure, with the reason. */
   readonly tolerated?: { readonly [errno in ErrnoName]?: string };
+  /** What is written where the kernel has no such file (ENOENT). */
+  readonly instead?: { readonly file: string; readonly value: string };
   /** Written only if an earlier write of the same file was refused and that was tolerated. */
   readonly again?: true;
   /** Written first into those parents that were made with the group: it gets nothing that they do not have. */

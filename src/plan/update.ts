@@ -26,14 +26,13 @@ export function planUpdate(
   paths: CgroupPaths,
 ): UpdatePlan {
   const version = Object.keys(paths).every((controller) => controller === "") ? "v2" : "v1";
-  const { memory, cpu, pids, unified } = given;
+  const { memory, cpu, devices: _, ...others } = given;
   const newMemory: Memory = withoutNothing(memory ?? {});
   const newCpu: Cpu = withoutNothing(cpu ?? {});
   const asked: LinuxResources = {
     memory: completeMemory(newMemory, current.memory ?? {}, version),
     cpu: completeCpu(newCpu, current.cpu ?? {}),
-    ...(pids === undefined ? {} : { pids }),
-    ...(unified === undefined ? {} : { unified }),
+    ...others,
   };
   const plan = version === "v2" ? planResourcesV2(asked) : planResourcesV1(asked);
   const steps = [...plan.beforeJoin, ...plan.steps].filter(
@@ -82,12 +81,13 @@ function completeCpu(given: Cpu, current: Cpu): Cpu {
 }
 
 function mergeResources(current: LinuxResources, given: LinuxResources): LinuxResources {
-  const { memory, cpu, pids, unified } = given;
+  const { memory, cpu, unified, blockIO } = given;
   return {
     ...current,
+    ...given,
     memory: { ...current.memory, ...memory },
     cpu: { ...current.cpu, ...cpu },
-    ...(pids === undefined ? {} : { pids }),
+    ...(blockIO === undefined ? {} : { blockIO: { ...current.blockIO, ...blockIO } }),
     ...(unified === undefined ? {} : { unified: { ...current.unified, ...unified } }),
   };
 }

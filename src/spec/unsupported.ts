@@ -1,7 +1,6 @@
 // What a config may ask for and this version does not do yet: it is refused by name, never ignored.
 
 import { raise } from "../base/fault.ts";
-import type { LinuxResources } from "./resources.ts";
 import { hookPoints } from "./rules/config-rules.ts";
 import type { Process, Spec } from "./types.ts";
 
@@ -27,25 +26,6 @@ const processRows: readonly Row<Process>[] = [
     "process.execCPUAffinity",
     "/execCPUAffinity",
     ({ execCPUAffinity }) => isSet(execCPUAffinity?.initial) || isSet(execCPUAffinity?.final),
-  ),
-];
-
-const resourceRows: readonly Row<LinuxResources>[] = [
-  row("linux.resources.rdma", "/rdma", ({ rdma }) => hasMembers(rdma)),
-  row(
-    "linux.resources.network",
-    "/network",
-    ({ network }) => (network?.classID ?? 0) !== 0 || (network?.priorities ?? []).length > 0,
-  ),
-  row(
-    "linux.resources.hugepageLimits",
-    "/hugepageLimits",
-    ({ hugepageLimits }) => (hugepageLimits ?? []).length > 0,
-  ),
-  row("linux.resources.blockIO", "/blockIO", ({ blockIO }) =>
-    Object.values(blockIO ?? {}).some((value) =>
-      typeof value === "number" ? value !== 0 : Array.isArray(value) && value.length > 0,
-    ),
   ),
 ];
 
@@ -85,21 +65,12 @@ const specRows: readonly Row<Spec>[] = [
 
 /** Everything in a config that this version does not do. */
 export function findUnsupported(spec: Spec): readonly Unsupported[] {
-  return [
-    ...findRows(spec.process, processRows, "/process"),
-    ...findRows(spec, specRows, ""),
-    ...findRows(spec.linux?.resources, resourceRows, "/linux/resources"),
-  ];
+  return [...findRows(spec.process, processRows, "/process"), ...findRows(spec, specRows, "")];
 }
 
 /** Everything in a process that stands alone (`exec --process`) that this version does not do. */
 export function findUnsupportedProcess(process: Process): readonly Unsupported[] {
   return findRows(process, processRows, "");
-}
-
-/** Everything in resources that stand alone (`update`) that this version does not do. */
-export function findUnsupportedResources(resources: LinuxResources): readonly Unsupported[] {
-  return findRows(resources, resourceRows, "");
 }
 
 /**

@@ -16,6 +16,7 @@ if (runc === undefined) console.log("skip: there is no runc to compare with");
 const limits = [
   ...["memory.limit_in_bytes", "memory.soft_limit_in_bytes", "memory.memsw.limit_in_bytes"],
   ...["memory.max", "memory.low", "memory.swap.max", "pids.max", "cpuset.cpus", "cpuset.mems"],
+  ...["blkio.weight", "blkio.bfq.weight", "io.weight", "io.bfq.weight"],
   ...["cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpu.max", "cpu.weight"],
 ];
 
@@ -29,6 +30,9 @@ function readLimits(id: string): Readonly<Record<string, string>> {
     }),
   );
 }
+
+/** The emulated machine's disks have no scheduler with weights. */
+const hasBlockIo = ownCgroups().some((path) => path.startsWith("/sys/fs/cgroup/blkio"));
 
 const sleeper = (): Bundle => room.makeBundle({ process: { args: ["sleep", "1000"] } });
 
@@ -73,6 +77,7 @@ beside("the kernel holds the same after each update as with runc", () => {
     ["--pids-limit", "33"],
     ["--pids-limit", "-1"],
     ["--cpuset-cpus", "0", "--cpuset-mems", "0"],
+    ...(hasBlockIo ? [["--blkio-weight", "500"]] : []),
     ["--resources", document],
     ["--kernel-memory", "1m"],
     [],
@@ -168,6 +173,44 @@ test("what the kernel refuses takes back what came before it", () => {
   }
 });
 
+test("a throttle is taken back with what was refused after it", () => {
+  const [, major = "", minor = ""] =
+    /^ *(\d+) +(\d+) +\d+ (?!loop|ram)\S+$/m.exec(readFileSync("/proc/partitions", "utf8")) ?? [];
+  const group = ownCgroups().find((path) => path.startsWith("/sys/fs/cgroup/blkio"));
+  if (group === undefined || major === "") {
+    console.log("skip: no cgroup v1 with block I/O and a disk here");
+    return;
+  }
+  const id = start("ts-runc", sleeper());
+  try {
+    const throttle = (rate: number, more: Readonly<Record<string, unknown>>): Outcome => {
+      const device = { major: Number(major), minor: Number(minor), rate };
+      const file = join(room.directory, "throttle.json");
+      writeFileSync(
+        file,
+        JSON.stringify({ blockIO: { throttleReadBpsDevice: [device], ...more } }),
+      );
+      return update(id, "--resources", file);
+    };
+    const holds = (): string =>
+      readFileSync(join(group, id, "blkio.throttle.read_bps_device"), "utf8").trim();
+    // The kernel refuses a device that is not there, after the other one has been written.
+    const missing = { throttleWriteBpsDevice: [{ major: 999, minor: 99, rate: 1 }] };
+    const refused = throttle(1048576, missing);
+    assert.is(refused.status, 1);
+    assert.match(
+      message(refused),
+      /blockIO\.throttleWriteBpsDevice to "999:99 1": .*: no such device$/,
+    );
+    assert.is(holds(), "");
+    const kept = throttle(2097152, {});
+    assert.is(kept.status, 0, kept.stderr);
+    assert.is(holds(), `${major}:${minor} 2097152`);
+  } finally {
+    remove(id);
+  }
+});
+
 test("a document that is none is refused, and nothing changes", () => {
   const id = start("ts-runc", sleeper());
   try {
@@ -180,7 +223,7 @@ test("a document that is none is refused, and nothing changes", () => {
       ['{"memory":{"limit":"x"},"pids":{"limit":true}}', /\/pids\/limit: .*; \/memory\/limit: /],
       ['{"memory":{"limit":12345678901234567890}}', /\/memory\/limit/],
       ['{"cpu":{"idle":7}}', /./],
-      ['{"hugepageLimits":[{"pageSize":"2MB","limit":1}]}', /hugepageLimits .* is not supported/],
+      ['{"blockIO":{"weight":70000}}', /\/blockIO\/weight/],
     ];
     for (const [text, pattern] of documents) {
       writeFileSync(file, text);

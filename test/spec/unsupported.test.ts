@@ -3,7 +3,6 @@ import * as assert from "uvu/assert";
 import {
   findUnsupported,
   findUnsupportedProcess,
-  findUnsupportedResources,
   refuseUnsupported,
 } from "../../src/spec/unsupported.ts";
 import { validateConfig } from "../../src/spec/validate.ts";
@@ -15,7 +14,6 @@ const test = suite("spec/unsupported");
 const bind = { destination: "/a", type: "bind", source: "/b" };
 const map = [{ containerID: 0, hostID: 0, size: 1 }];
 const hook = { path: "/bin/true" };
-const throttle = { major: 8, minor: 0, rate: 1 };
 
 /** What is asked for, its place, and a config that asks for it. */
 const requests: readonly (readonly [string, string, unknown])[] = [
@@ -85,26 +83,6 @@ const requests: readonly (readonly [string, string, unknown])[] = [
     "/linux/namespaces/5",
     makeConfig({ linux: withNamespaces({ type: "time" }) }),
   ],
-  [
-    "linux.resources.rdma",
-    "/linux/resources/rdma",
-    makeConfig({ linux: { resources: { rdma: { mlx5: {} } } } }),
-  ],
-  [
-    "linux.resources.network",
-    "/linux/resources/network",
-    makeConfig({ linux: { resources: { network: { classID: 1 } } } }),
-  ],
-  [
-    "linux.resources.hugepageLimits",
-    "/linux/resources/hugepageLimits",
-    makeConfig({ linux: { resources: { hugepageLimits: [{ pageSize: "2MB", limit: 0 }] } } }),
-  ],
-  [
-    "linux.resources.blockIO",
-    "/linux/resources/blockIO",
-    makeConfig({ linux: { resources: { blockIO: { throttleReadBpsDevice: [throttle] } } } }),
-  ],
 ];
 
 for (const [what, pointer, config] of requests) {
@@ -144,12 +122,6 @@ test("findUnsupported() lets values pass that ask for nothing", () => {
       intelRdt: {},
       netDevices: {},
       timeOffsets: {},
-      resources: {
-        rdma: {},
-        network: { classID: 0, priorities: [] },
-        hugepageLimits: [],
-        blockIO: { weight: 0, weightDevice: [] },
-      },
     },
   });
   assert.equal(findUnsupported(validateConfig(config)), []);
@@ -162,6 +134,10 @@ test("findUnsupported() has nothing to say about what this version does", () => 
     pids: { limit: 1 },
     devices: [{ allow: false }],
     unified: { "memory.high": "1" },
+    rdma: { mlx5: { hcaHandles: 1 } },
+    network: { classID: 1 },
+    hugepageLimits: [{ pageSize: "2MB", limit: 0 }],
+    blockIO: { weight: 10 },
   };
   assert.equal(findUnsupported(validateConfig(makeConfig({ linux: { resources } }))), []);
 });
@@ -169,9 +145,6 @@ test("findUnsupported() has nothing to say about what this version does", () => 
 test("documents that stand alone have pointers from their own root", () => {
   assert.equal(findUnsupportedProcess({ cwd: "/", apparmorProfile: "x" }), [
     { what: "process.apparmorProfile", pointer: "/apparmorProfile" },
-  ]);
-  assert.equal(findUnsupportedResources({ blockIO: { weight: 10 } }), [
-    { what: "linux.resources.blockIO", pointer: "/blockIO" },
   ]);
 });
 

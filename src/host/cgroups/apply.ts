@@ -77,7 +77,11 @@ export function applyWrites(writes: readonly CgroupWrite[], paths: CgroupPaths):
         const flags = openFlags.O_WRONLY | openFlags.O_CLOEXEC;
         const fd = execute(openat(AT_FDCWD, path, { flags }));
         if (fd >= 0) open = { path, file: own(fd) };
-        else if (settleRefusal(write, path, fd)) refused.add(path);
+        else if (fd === -errnos.ENOENT && write.instead !== undefined) {
+          const { instead, ...rest } = write;
+          applyWrites([{ ...rest, ...instead }], paths);
+          continue;
+        } else if (settleRefusal(write, path, fd)) refused.add(path);
         if (open === undefined) continue;
       }
       const result = execute(writeText(open.file.fd, write.value));
