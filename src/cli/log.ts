@@ -61,11 +61,16 @@ export function openLog(options: {
   return {
     error: (message) => {
       writeBestEffort(fd ?? 2, line("error", message));
-      if (fd !== undefined) writeBestEffort(2, message.endsWith("\n") ? message : `${message}\n`);
+      if (fd !== undefined) writeBestEffort(2, bareLine(message));
     },
     warning: (message) => writeBestEffort(fd ?? 2, line("warning", message)),
     debug: (message) => debug && writeBestEffort(fd ?? 2, line("debug", message())),
   };
+}
+
+function bareLine(message: string): string {
+  const text = isTerminal(2) ? printable(message) : message;
+  return text.endsWith("\n") ? text : `${text}\n`;
 }
 
 function textLine(level: Level, message: string): string {
@@ -87,7 +92,14 @@ const colours: Readonly<Record<Level, readonly [colour: number, word: string]>> 
 function terminalLine(level: Level, message: string): string {
   const [colour, word] = colours[level];
   // The four digits are logrus's seconds since the start, of which a command has none.
-  return `${paint(colour, word)}[0000] ${message.replace(/\n$/, "").padEnd(44)} \n`;
+  return `${paint(colour, word)}[0000] ${printable(message).replace(/\n$/, "").padEnd(44)} \n`;
+}
+
+/** Without what a terminal would obey: a message can quote a file that somebody else has written. */
+function printable(message: string): string {
+  return message.replace(/(?![\n\t])\p{Cc}/gu, (control) => {
+    return `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
 }
 
 /** Colours a text for the terminal, unless the person does not want that: the NO_COLOR convention, and dumb terminals. */

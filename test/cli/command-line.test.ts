@@ -214,6 +214,16 @@ test("on a terminal the line is logrus's coloured one", async () => {
   assert.is(shown.split("\n")[0], `\x1b[31mERRO\x1b[0m[0000] ${message} `);
 });
 
+test("a terminal is not told to do anything by what a message quotes", async () => {
+  const log = join(scratch(), "log");
+  for (const globals of [[], ["--log", log]]) {
+    const argv = [...globals, "no\x1b[2Jsuch\x07\x9b"];
+    const { shown } = await runOnTerminal([executable, ...argv], { env: { NO_COLOR: "1" } });
+    assert.match(shown, /No help topic for 'no\\x1b\[2Jsuch\\x07\\x9b'/);
+    assert.not.ok(shown.includes("\x1b"), JSON.stringify(shown));
+  }
+});
+
 test("the state root may not be / in any spelling, nor empty", () => {
   for (const given of ["/", "", "//", "/..", "/tmp/../.", "../".repeat(40)]) {
     const { status, stderr } = tsRunc(["--root", given, "list"], { cwd: root });

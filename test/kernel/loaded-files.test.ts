@@ -10,6 +10,10 @@ const test = suite("kernel/loaded-files");
 const room = openRoom("loaded-files");
 const { directory } = room;
 const root = join(directory, "state");
+// The machine of test/vm has the executable, and not the bundler's account of it.
+const inMachine = process.env["TS_RUNC_MACHINE"] !== undefined;
+if (inMachine) console.log("skip: which files are loaded does not depend on the machine");
+const here = inMachine ? test.skip : test;
 const watched = new Set<string>();
 
 /** Runs a command and compares what it has loaded with what comes with its file, and with nothing else. */
@@ -22,7 +26,7 @@ function expectOwnFiles(name: string, ...argv: readonly string[]): void {
   assert.equal([...loaded].sort(), [...expected].sort(), name);
 }
 
-test("in the life of a container, no command loads more than its own files", () => {
+here("in the life of a container, no command loads more than its own files", () => {
   const bundle = room.makeBundle({ process: { args: ["sleep", "100"] } });
   const id = room.newId();
   expectOwnFiles("create", "--bundle", bundle.directory, id);
@@ -41,7 +45,7 @@ test("in the life of a container, no command loads more than its own files", () 
   expectOwnFiles("program", "--bundle", brief.directory);
 });
 
-test("no command is forgotten", () => {
+here("no command is forgotten", () => {
   // Those without a container are in test/main.test.ts; what CRIU does takes longer than any loading.
   const elsewhere = ["completion", "features", "spec", "checkpoint", "restore"];
   const names = [...commandSources().keys()];
