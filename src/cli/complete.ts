@@ -5,6 +5,7 @@ import { signals } from "../abi/process.ts";
 import { FaultError } from "../base/fault.ts";
 import { listContainers } from "../container/list.ts";
 import type { Status } from "../container/status.ts";
+import { capabilityNames } from "../spec/capability-names.ts";
 import { type Candidates, helpOption, type Option } from "./options.ts";
 import { print } from "./output.ts";
 import { findRoot } from "./root.ts";
@@ -142,6 +143,8 @@ function select(candidates: Candidates, { current, root, containers }: Question)
       }));
       return startingWith(current, words);
     }
+    case "capabilities":
+      return startingWith(current, capabilityNames.map(plain));
     case "signals":
       return startingWith(current, signalNames(current).map(plain));
     default: {

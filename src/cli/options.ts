@@ -8,6 +8,7 @@ export type Candidates =
   | "files"
   | "directories"
   | "signals"
+  | "capabilities"
   | "commands"
   | { readonly containers: readonly Status[] }
   | readonly string[];

@@ -61,9 +61,10 @@ test("container ids are those of the state root, in a status that the command ta
   assert.equal(offered("state", "one", ""), []);
 });
 
-test("signals are offered as they are being typed", () => {
+test("signals are offered as they are being typed, and capabilities", () => {
   assert.equal(offered("kill", "two", "SIGUS"), ["SIGUSR1", "SIGUSR2"]);
   assert.equal(offered("kill", "two", "US"), ["USR1", "USR2"]);
+  assert.equal(offered("exec", "--cap", "CAP_SYS_C"), ["CAP_SYS_CHROOT"]);
 });
 
 test("every command that takes a container says which", () => {

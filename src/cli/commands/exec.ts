@@ -47,6 +47,7 @@ const options: readonly Option[] = [
     short: "c",
     kind: "texts",
     usage: "give the process a capability more",
+    values: "capabilities",
   },
   preserveFds,
   {
