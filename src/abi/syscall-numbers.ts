@@ -19,6 +19,7 @@ export const syscallNumbers = {
   connect: { x86_64: 42, aarch64: 203 },
   copy_file_range: { x86_64: 326, aarch64: 285 },
   dup3: { x86_64: 292, aarch64: 24 },
+  eventfd2: { x86_64: 290, aarch64: 19 },
   execve: { x86_64: 59, aarch64: 221 },
   execveat: { x86_64: 322, aarch64: 281 },
   exit: { x86_64: 60, aarch64: 93 },

@@ -110,7 +110,7 @@ function describe({ short, kind, fallback, usage, hidden }: Option): YargsOption
   return {
     ...(short === undefined ? {} : { alias: short }),
     ...(kind === "flag" ? { boolean: true } : {}),
-    ...(kind === "text" ? { string: true, requiresArg: true } : {}),
+    ...(kind === "text" || kind === "duration" ? { string: true, requiresArg: true } : {}),
     ...(kind === "integer" ? { number: true, requiresArg: true } : {}),
     ...(kind === "texts" || kind === "integers" ? { array: true, requiresArg: true } : {}),
     ...(fallback === undefined ? {} : { default: fallback }),

@@ -18,8 +18,8 @@ export type Option = {
   /** Second name, of one letter. */
   readonly short?: string;
   /** `texts` and `integers` can be given more than once, and are all kept. */
-  readonly kind: "flag" | "text" | "integer" | "texts" | "integers";
-  /** What a text or an integer is when it is not given; a flag is then false. */
+  readonly kind: "flag" | "text" | "integer" | "duration" | "texts" | "integers";
+  /** What a text, a number or a duration (`5s`) is when it is not given; a flag is then false. */
   readonly fallback?: string | number;
   readonly usage: string;
   /** What its value can be. */
@@ -64,6 +64,13 @@ export function textAsGiven(values: OptionValues, name: string): string | undefi
 export function integer(values: OptionValues, name: string): number {
   const value = values.get(name) ?? 0;
   assert(typeof value === "number", `--${name} is not a number`);
+  return value;
+}
+
+/** Milliseconds given for an option that is a duration; undefined when it was not given. */
+export function durationMs(values: OptionValues, name: string): number | undefined {
+  const value = values.get(name);
+  assert(value === undefined || typeof value === "number", `--${name} is not a duration`);
   return value;
 }
 

@@ -2,6 +2,7 @@
 // uses, and prints nothing.
 
 import type { Command } from "./command.ts";
+import { parseDuration } from "./duration.ts";
 import { helpOption, type Option, type OptionValue, type OptionValues } from "./options.ts";
 import { quote } from "./quote.ts";
 import { commands, globalOptions } from "./table.ts";
@@ -142,6 +143,11 @@ function readValue(option: Option, given: string): string | number | boolean | V
       return readInteger(given);
     case "integers":
       return readDecimal(given);
+    case "duration": {
+      const nanoseconds = parseDuration(given);
+      if (nanoseconds === undefined) return { given, problem: "parse error" };
+      return Number(nanoseconds) / 1e6;
+    }
   }
 }
 

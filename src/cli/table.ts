@@ -5,6 +5,7 @@ import type { Command } from "./command.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { createCommand } from "./commands/create.ts";
 import { deleteCommand } from "./commands/delete.ts";
+import { eventsCommand } from "./commands/events.ts";
 import { execCommand } from "./commands/exec.ts";
 import { featuresCommand } from "./commands/features.ts";
 import { killCommand } from "./commands/kill.ts";
@@ -24,6 +25,7 @@ import type { Option } from "./options.ts";
 export const commands: readonly Command[] = [
   createCommand,
   deleteCommand,
+  eventsCommand,
   execCommand,
   killCommand,
   listCommand,

@@ -19,7 +19,7 @@ export type ContainerState = {
   readonly owner: string;
 };
 
-type Verb = "start" | "exec" | "kill" | "delete" | "pause" | "resume" | "update";
+type Verb = "start" | "exec" | "events" | "kill" | "delete" | "pause" | "resume" | "update";
 
 /** Verb and status to the refusal, or undefined where the verb is accepted. The table is also the documentation. */
 const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined>>>> = {
@@ -35,6 +35,12 @@ const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined
     running: undefined,
     paused: "cannot exec in a paused container (use --ignore-paused to override)",
     stopped: "cannot exec in a stopped container",
+  },
+  events: {
+    created: undefined,
+    running: undefined,
+    paused: undefined,
+    stopped: "container with id ID is not running",
   },
   // Spec: runtime.md#kill: MUST be an error if it is neither created nor running.
   kill: {

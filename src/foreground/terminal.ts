@@ -14,8 +14,8 @@ import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import { execute, executeForOutput } from "../ffi/execute.ts";
 import { type OwnedFd, own } from "../host/files.ts";
+import { waitForAny } from "../host/poll.ts";
 import { fcntl, openat, read, write } from "../syscall/files.ts";
-import { ppollAll } from "../syscall/sockets.ts";
 import {
   getTerminalModes,
   getWindowSize,
@@ -93,7 +93,7 @@ export function relayTerminal(
         },
         { fd: pidfd, events: pollEvents.POLLIN },
       ];
-      const [fromUs, toContainer, ended] = pollNow(wanted);
+      const [fromUs, toContainer, ended] = waitForAny(wanted, turnMs);
       const hasOutput = ((toContainer ?? 0) & pollEvents.POLLIN) !== 0;
       if (hasOutput) relayOutput(master.fd);
       if (((toContainer ?? 0) & pollEvents.POLLOUT) !== 0) keys = sendKeys(master.fd, keys);
@@ -110,15 +110,6 @@ export function relayTerminal(
       host.fd[Symbol.dispose]();
     },
   };
-}
-
-/** Polls, and returns what has happened to each descriptor; nothing when a signal came or the time is over. */
-function pollNow(wanted: readonly { readonly fd: number; readonly events: number }[]): number[] {
-  const { result, output } = executeForOutput(ppollAll(wanted, turnMs));
-  if (result <= 0) return [];
-  return wanted.map(
-    (_, index) => (output[8 * index + 6] ?? 0) | ((output[8 * index + 7] ?? 0) << 8),
-  );
 }
 
 function relayOutput(master: number): void {

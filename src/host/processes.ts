@@ -7,7 +7,14 @@ import { raise } from "../base/fault.ts";
 import { execute, executeForOutput, must } from "../ffi/execute.ts";
 import type { NamespaceType } from "../spec/types.ts";
 import { readlinkat } from "../syscall/files.ts";
-import { pidfdOpen, pidfdSendSignal } from "../syscall/processes.ts";
+import {
+  exitGroup,
+  getpid,
+  kill,
+  pidfdOpen,
+  pidfdSendSignal,
+  rtSigaction,
+} from "../syscall/processes.ts";
 import { ppoll } from "../syscall/sockets.ts";
 import { type OwnedFd, own, readTextIfPresent, tryWrite } from "./files.ts";
 
@@ -67,6 +74,13 @@ export function openProcess(identity: ProcessIdentity): OwnedFd | undefined {
 /** Sends a signal through a pidfd. Returns 0 or -errno. */
 export function sendSignal(pidfd: OwnedFd, signal: number): number {
   return execute(pidfdSendSignal(pidfd.fd, signal));
+}
+
+/** Ends this process by a signal, with the signal's own action: as a program ends that has never heard of it. */
+export function dieBy(signal: number): never {
+  execute(rtSigaction(signal, { handler: 0 }));
+  execute(kill(execute(getpid()), signal));
+  for (;;) execute(exitGroup(128 + signal));
 }
 
 /** Waits until the process behind the pidfd has ended, `timeoutMs` at most. Returns whether it has. */

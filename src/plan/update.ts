@@ -4,6 +4,7 @@ import type { Cpu, LinuxResources, Memory } from "../spec/resources.ts";
 import { type CgroupPaths, type CgroupStep, requireController } from "./cgroup.ts";
 import { planResourcesV1 } from "./cgroup-v1.ts";
 import { planResourcesV2 } from "./cgroup-v2.ts";
+import { cgroupVersion } from "./cgroup-version.ts";
 
 /** How a container gets from the resources that it has to those that were asked for. */
 export type UpdatePlan = {
@@ -25,7 +26,7 @@ export function planUpdate(
   given: LinuxResources,
   paths: CgroupPaths,
 ): UpdatePlan {
-  const version = Object.keys(paths).every((controller) => controller === "") ? "v2" : "v1";
+  const version = cgroupVersion(paths);
   const { memory, cpu, devices: _, ...others } = given;
   const newMemory: Memory = withoutNothing(memory ?? {});
   const newCpu: Cpu = withoutNothing(cpu ?? {});

@@ -1,6 +1,6 @@
 // System calls on sockets and polling, as values.
 
-import { SIOCSIFFLAGS, socketFamilies, socketTypes } from "../abi/socket.ts";
+import { eventfdFlags, SIOCSIFFLAGS, socketFamilies, socketTypes } from "../abi/socket.ts";
 import { ifreq, pollfd, sockaddrUn, timespec } from "../abi/struct.ts";
 import {
   bytes,
@@ -114,4 +114,9 @@ export function setInterfaceFlags(socketFd: Fd, name: string, value: number): Sy
       ifr_flags: number(value),
     }),
   );
+}
+
+/** eventfd(2): a counter that starts at 0; reading it gives 8 bytes and sets it back. */
+export function eventfd(eventFlags: number): Syscall {
+  return call("eventfd2", number(0), flags(eventfdFlags, eventFlags));
 }

@@ -29,8 +29,10 @@ if (!hasCompiler) console.log("skip: the binary contract: gcc is not installed")
 /** Tables whose names only the C library's headers have; the others are asked of the kernel's. */
 const libcTables = ["socketFamilies", "socketTypes", "SOL_SOCKET", "SCM_RIGHTS", "messageFlags"];
 libcTables.push("pollEvents", "accessModes", "F_OK", "unmountFlags", "interfaceFlags", "signalMax");
+libcTables.push("eventfdFlags");
 
 const libcHeaders = ["signal.h", "net/if.h", "sys/socket.h", "poll.h", "unistd.h", "sys/mount.h"];
+libcHeaders.push("sys/eventfd.h");
 /** linux/if.h takes in libc's sockets, which do not go together with the kernel's headers; messages are only in libc's. */
 const libcLayouts = ["ifreq", "messageHeader", "controlMessage"];
 const kernelHeaders = [

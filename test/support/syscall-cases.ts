@@ -25,7 +25,13 @@ import {
   waitOptions,
   waitTypes,
 } from "../../src/abi/process.ts";
-import { interfaceFlags, pollEvents, socketFamilies, socketTypes } from "../../src/abi/socket.ts";
+import {
+  eventfdFlags,
+  interfaceFlags,
+  pollEvents,
+  socketFamilies,
+  socketTypes,
+} from "../../src/abi/socket.ts";
 import * as bpfCalls from "../../src/syscall/bpf.ts";
 import * as credentialCalls from "../../src/syscall/credentials.ts";
 import * as fileCalls from "../../src/syscall/files.ts";
@@ -145,6 +151,9 @@ export const cases: Readonly<Record<string, Sequence>> = {
     ["mask again", files.umask(0o22)],
   ],
   "files without a name": [
+    ["counter", sockets.eventfd(eventfdFlags.EFD_CLOEXEC | eventfdFlags.EFD_NONBLOCK)],
+    ["nothing counted", files.read(slot("counter"), 8)],
+    ["counter closed", files.close(slot("counter"))],
     ["memory", files.memfdCreate("test", memfdFlags.MFD_CLOEXEC)],
     ["memory closed", files.close(slot("memory"))],
   ],

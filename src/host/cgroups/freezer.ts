@@ -2,9 +2,11 @@
 //
 //   readFrozen(paths: CgroupPaths): boolean       freeze(paths): void       thaw(paths): void
 
+import { pollEvents } from "../../abi/socket.ts";
 import { raise } from "../../base/fault.ts";
 import { execute, mustForOutput } from "../../ffi/execute.ts";
 import type { CgroupPaths } from "../../plan/cgroup.ts";
+import { cgroupVersion } from "../../plan/cgroup-version.ts";
 import { read } from "../../syscall/files.ts";
 import { nanosleep } from "../../syscall/processes.ts";
 import { ppoll } from "../../syscall/sockets.ts";
@@ -13,8 +15,6 @@ import { raiseWrite, readCgroupCounter, readCgroupFile } from "./cgroup-file.ts"
 
 const freezeTimeoutMs = 10_000;
 const eventsBytes = 1024;
-/** What poll(2) reports when a cgroup file has changed since it was last read. */
-const POLLPRI = 2;
 
 type Freezer =
   | { readonly version: "v1"; readonly directory: string }
@@ -24,10 +24,9 @@ type Freezer =
 function findFreezer(paths: CgroupPaths): Freezer | undefined {
   const { freezer, "": unified } = paths;
   if (freezer !== undefined) return { version: "v1", directory: freezer };
-  if (unified !== undefined && Object.keys(paths).length === 1) {
-    return { version: "v2", directory: unified };
-  }
-  return undefined;
+  return unified !== undefined && cgroupVersion(paths) === "v2"
+    ? { version: "v2", directory: unified }
+    : undefined;
 }
 
 /** Whether someone has frozen this very group: the container is paused. False when the group is gone. */
@@ -94,7 +93,7 @@ function freezeV2(directory: string): void {
       writeFreezer(`${directory}/cgroup.freeze`, "0");
       raise({ kind: "host", message: "unable to freeze the container's cgroup: it did not stop" });
     }
-    execute(ppoll(file.fd, POLLPRI, leftMs));
+    execute(ppoll(file.fd, pollEvents.POLLPRI, leftMs));
   }
 }
 
