@@ -1,11 +1,18 @@
 // ts-runc start: lets a created container run.
 
 import { startContainer } from "../container/start.ts";
+import { readNotifySocket } from "../host/notify-address.ts";
 import { parseContainerId } from "../spec/container-id.ts";
 import type { Invocation } from "./invocation.ts";
 
-export function start({ globals, positionals }: Invocation): number {
+export async function start({ globals, positionals, log }: Invocation): Promise<number> {
   const [id = ""] = positionals;
-  startContainer({ root: globals.root, id: parseContainerId(id) });
+  const place = { root: globals.root, id: parseContainerId(id) };
+  if (readNotifySocket() === undefined) {
+    startContainer(place);
+    return 0;
+  }
+  const { startNotifying } = await import("../foreground/start.ts");
+  startNotifying(place, log.warning);
   return 0;
 }

@@ -2,17 +2,24 @@
 
 import type { Answer } from "../init/answer.ts";
 import { passwdSlot } from "../inside/process.ts";
+import { notifyAddress } from "../plan/host-facts.ts";
 
 /**
  * Completes the environment. Of two entries with the same name the last one counts.
  *
  * @param additions.home used when the config gives no HOME, or an empty one
  * @param additions.listenFds descriptors of socket activation, which the program is told of
+ * @param additions.notifies whether it finds a notify socket, in the place of any that the config names
  * @param additions.pid the program's in its own pid namespace, when it is not the first there
  */
 export function completeEnvironment(
   env: readonly string[],
-  additions: { readonly home: string; readonly listenFds: number; readonly pid?: number },
+  additions: {
+    readonly home: string;
+    readonly listenFds: number;
+    readonly notifies?: boolean;
+    readonly pid?: number;
+  },
 ): string[] {
   const entries = new Map<string, string>();
   for (const item of env) {
@@ -21,6 +28,9 @@ export function completeEnvironment(
   }
   const home = entries.get("HOME");
   if (home === undefined || home === "HOME=") entries.set("HOME", `HOME=${additions.home}`);
+  if (additions.notifies === true) {
+    entries.set("NOTIFY_SOCKET", `NOTIFY_SOCKET=${notifyAddress}`);
+  }
   if (additions.listenFds > 0) {
     entries.set("LISTEN_FDS", `LISTEN_FDS=${additions.listenFds}`);
     entries.set("LISTEN_PID", `LISTEN_PID=${additions.pid ?? 1}`);

@@ -20,7 +20,7 @@ import { startStub } from "../init/stub-process.ts";
 import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/namespaces.ts";
 import { effectiveLimits, limitsUntilStart } from "../inside/rlimits.ts";
 import { createParts, parkingPart } from "../plan/create-program.ts";
-import { doorbellFd, listenerFd, masterFd } from "../plan/host-facts.ts";
+import { doorbellFd, listenerFd, masterFd, notifyFd } from "../plan/host-facts.ts";
 import { findWarnings } from "../spec/warnings.ts";
 import { geteuid, prlimit } from "../syscall/processes.ts";
 import { homeIn } from "./environment.ts";
@@ -84,12 +84,15 @@ function makeInit(container: {
   const { cgroup, facts, spec } = prepared;
   // An init that is started at once needs no socket to be called on.
   using listener = container.fate === "parked" ? makeListener(directory) : undefined;
+  using notify = prepared.makeNotifyMount?.(directory);
   releasePreservedFds(facts.preserveFds);
   const stub = startStub({
     doorbellFd: doorbellFd(facts.preserveFds),
     directory: containerPaths(options).directory,
-    descriptors:
-      listener === undefined ? [] : [{ from: listener.fd, to: listenerFd(facts.preserveFds) }],
+    descriptors: [
+      ...(listener === undefined ? [] : [{ from: listener.fd, to: listenerFd(facts.preserveFds) }]),
+      ...(notify === undefined ? [] : [{ from: notify.fd, to: notifyFd(facts.preserveFds) }]),
+    ],
   });
   undo.use(stub.doorbell);
   const made: string[] = [];
@@ -229,6 +232,7 @@ function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): Cont
       home: "/",
       preserveFds: facts.preserveFds,
       listenFds,
+      notifies: facts.notifies,
       noNewKeyring: facts.keyring === undefined,
       ownPidNamespace: newNamespaces(spec.linux?.namespaces ?? []).includes("pid"),
       // What is missing now is what we are about to make.

@@ -15,7 +15,8 @@ import {
   readRootFacts,
   rootfsPath,
 } from "../host/facts.ts";
-import { exists, readTextIfPresent } from "../host/files.ts";
+import { exists, type OwnedFd, readTextIfPresent } from "../host/files.ts";
+import { readNotifySocket } from "../host/notify-address.ts";
 import { stubExitAddress } from "../init/stub-process.ts";
 import { type CgroupPlan, planCgroup } from "../plan/cgroup.ts";
 import type { HostFacts } from "../plan/host-facts.ts";
@@ -23,6 +24,7 @@ import { acceptConfig } from "../spec/accept.ts";
 import type { ContainerId } from "../spec/container-id.ts";
 import { parseConfig } from "../spec/load.ts";
 import type { SpecFacts } from "../spec/rules/rule.ts";
+import type { Linux } from "../spec/types.ts";
 import { findUnsupported, refuseUnsupported } from "../spec/unsupported.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import { getpid } from "../syscall/processes.ts";
@@ -56,6 +58,8 @@ export type Prepared = {
   readonly facts: HostFacts;
   /** Descriptors of socket activation among those that are preserved. */
   readonly listenFds: number;
+  /** Makes what the container is shown of its notify socket; undefined where no service manager wants to be told. */
+  readonly makeNotifyMount: ((directory: OwnedFd) => OwnedFd) | undefined;
 };
 
 /**
@@ -89,6 +93,8 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
     cgroup: cgroupMountFacts(linux, host, cgroup),
     runtimePid: execute(getpid()),
     preserveFds: options.preserveFds + listenFds,
+    // Without a mount namespace there is no way to show it the socket.
+    notifies: readNotifySocket() !== undefined && hasOwnMounts(linux),
     nullStreams: readNullStreams(),
     callerOpenFiles: readCallerOpenFiles(),
     hostHasKcore: exists("/proc/kcore"),
@@ -100,7 +106,13 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
   };
   debug(() => `${bundle}/config.json is valid: ${spec.ociVersion}, rootfs ${rootfs}`);
   debug(() => `cgroup ${cgroup.version}: ${[...new Set(Object.values(cgroup.paths))].join(" ")}`);
-  return { spec, configText, rootfs, cgroup, facts, listenFds };
+  const notifying = facts.notifies ? await import("../host/notify-socket.ts") : undefined;
+  const { makeNotifyMount } = notifying ?? {};
+  return { spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount };
+}
+
+function hasOwnMounts({ namespaces = [] }: Linux): boolean {
+  return namespaces.some(({ type }) => type === "mount");
 }
 
 /** Loads what knows the reasons only where there is something to explain. */

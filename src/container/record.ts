@@ -41,6 +41,8 @@ export type ContainerRecord = {
     readonly listenFds: number;
     /** Whether the container was left without a session keyring of its own. */
     readonly noNewKeyring: boolean;
+    /** Init has been shown the directory of a notify socket. */
+    readonly notifies: boolean;
     /** The end of init then ends every process of the container. */
     readonly ownPidNamespace: boolean;
     /** The cgroup directories that we made ourselves and may remove. */

@@ -1,12 +1,12 @@
 // start: lets a created container run its program.
 
 import { raise } from "../base/fault.ts";
-import { readText, removeFile } from "../host/files.ts";
+import { type OwnedFd, readText, removeFile } from "../host/files.ts";
 import { receiveGreeting } from "../init/doorbell.ts";
 import { recallConfig } from "../spec/load.ts";
 import { callInit } from "./listener.ts";
 import { observe } from "./observe.ts";
-import { readRecord } from "./record.ts";
+import { type ContainerRecord, readRecord } from "./record.ts";
 import { startInit } from "./start-init.ts";
 import { requireStatus } from "./status.ts";
 import { type ContainerPlace, containerPaths, lockDirectory } from "./store.ts";
@@ -16,15 +16,21 @@ import { type ContainerPlace, containerPaths, lockDirectory } from "./store.ts";
  *
  * Spec: runtime.md#start: MUST run the user-specified program; MUST be an error if the container is not created.
  *
+ * @param beforehand what has to be done before the program runs, with the container's directory locked
  * @throws `id`, `status` faults; `syscall` when the program cannot be executed, and the container has stopped then
  */
-export function startContainer(place: ContainerPlace): void {
+export function startContainer(
+  place: ContainerPlace,
+  beforehand?: (directory: OwnedFd, record: ContainerRecord) => void,
+): void {
   const paths = containerPaths(place);
   using directory = lockDirectory(place, "forever");
   const record = readRecord(paths);
   requireStatus("start", place.id, observe(paths, record));
   const text = readText(paths.config, "reading the container's config");
   const spec = recallConfig(text);
+  // Before init is called: it ends when nothing follows the call.
+  if (directory !== undefined) beforehand?.(directory, record);
   using doorbell = directory === undefined ? undefined : callInit(directory);
   if (doorbell === undefined || !receiveGreeting(doorbell.fd)) {
     raise({ kind: "status", message: "cannot start a container that has stopped" });

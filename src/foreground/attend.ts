@@ -9,7 +9,7 @@ import { own } from "../host/files.ts";
 import { kill, pidfdOpen, waitid } from "../syscall/processes.ts";
 import { ppoll } from "../syscall/sockets.ts";
 import { slim } from "./slim.ts";
-import type { TerminalRelay } from "./terminal.ts";
+import type { Turn } from "./turn.ts";
 
 export type Attendant = Disposable & {
   /** Watches init. */
@@ -17,9 +17,9 @@ export type Attendant = Disposable & {
   /**
    * Resolves to the exit status once init has ended.
    *
-   * @param relay what to do meanwhile for a container with a terminal
+   * @param turn what to do meanwhile, for a container with a terminal or a service manager to be told of it
    */
-  readonly ended: (relay: TerminalRelay | undefined) => Promise<number>;
+  readonly ended: (turn: Turn | undefined) => Promise<number>;
 };
 
 /** Not forwarded: what cannot be caught, what is about us, and what faults of our own would send. */
@@ -51,10 +51,10 @@ export function attend(pid: number): Attendant {
   for (const name of names) process.on(name, forward);
   return {
     pidfd: pidfd.fd,
-    ended: async (relay) => {
-      if (relay !== undefined) {
+    ended: async (turn) => {
+      if (turn !== undefined) {
         // Between turns the event loop sees to signals.
-        while (!relay.turn()) {
+        while (!turn()) {
           reapOthers(pid);
           await Bun.sleep(0);
         }

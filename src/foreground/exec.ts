@@ -75,7 +75,7 @@ export async function execInContainer(options: ExecOptions): Promise<number> {
       ? undefined
       : relayTerminal(host, { master, pidfd: attendant.pidfd });
   start();
-  return await attendant.ended(relay);
+  return await attendant.ended(relay?.turn);
 }
 
 /** What to execute, once the config is known. The validators are loaded only for a file. */

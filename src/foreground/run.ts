@@ -10,9 +10,9 @@ import { openPidfdSocket, sendPidfd } from "../container/pidfd-socket.ts";
 import { type CreateOptions, type Prepared, prepare } from "../container/prepare.ts";
 import { startInit } from "../container/start-init.ts";
 import { lockAgain, unlock } from "../container/store.ts";
-import { execute } from "../ffi/execute.ts";
-import type { OwnedFd } from "../host/files.ts";
-import { prctl } from "../syscall/processes.ts";
+import { execute, must } from "../ffi/execute.ts";
+import { type OwnedFd, own } from "../host/files.ts";
+import { getpid, pidfdOpen, prctl } from "../syscall/processes.ts";
 import { attend } from "./attend.ts";
 import { findHostTerminal, relayTerminal } from "./terminal.ts";
 
@@ -39,27 +39,50 @@ export async function runContainer(options: RunOptions): Promise<number> {
     // What the container's processes leave behind comes to us and is reaped here.
     execute(prctl(prctlOptions.PR_SET_CHILD_SUBREAPER, 1));
   }
+  const notifying = prepared.facts.notifies ? await import("./notify.ts") : undefined;
   const made = makeContainer(options, prepared, "started");
+  const start = (): void => startContainer(options, { prepared, made, console, pidfdReceiver });
+  const openNotifier = (mainPid: number) =>
+    notifying?.openNotifier(made.directory, { mainPid, warn: options.warn });
   if (detach) {
-    startOrUndo(options, { prepared, made, console, pidfdReceiver });
+    using notifier = orUndo(made, () => openNotifier(made.init.pid));
+    using pidfd = notifier && own(must(pidfdOpen(made.init.pid), "watching the container"));
+    orUndo(made, start);
+    if (notifier === undefined || pidfd === undefined) return 0;
+    unlock(made.directory);
+    notifying?.awaitReady(notifier, pidfd);
     return 0;
   }
   using attendant = attend(made.init.pid);
+  using notifier = orUndo(made, () => openNotifier(execute(getpid())));
   const { terminal } = made;
+  const { pidfd } = attendant;
   using relay =
     host === undefined || terminal === undefined
       ? undefined
-      : relayTerminal(host, { master: terminal, pidfd: attendant.pidfd });
-  startOrUndo(options, { prepared, made, console, pidfdReceiver });
+      : relayTerminal(host, { master: terminal, pidfd, notifier });
+  orUndo(made, start);
   // While it runs it is everybody's: update, start and delete must not wait for its end.
   unlock(made.directory);
-  const status = await attendant.ended(relay);
+  const status = await attendant.ended(
+    relay?.turn ?? (notifier && notifying?.notifierTurn(notifier, pidfd)),
+  );
   // A `delete --force` may have been faster, and another container have the name since.
   if (!keep && lockAgain(made.directory)) destroyContainer(options, made.record);
   return status;
 }
 
-function startOrUndo(
+/** Does what has to succeed, or the container is taken back. */
+function orUndo<T>(made: MadeContainer, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    made.undo();
+    throw error;
+  }
+}
+
+function startContainer(
   options: RunOptions,
   container: {
     readonly prepared: Prepared;
@@ -69,15 +92,10 @@ function startOrUndo(
   },
 ): void {
   const { prepared, made, console, pidfdReceiver } = container;
-  try {
-    sendTerminal(console, made.terminal);
-    sendPidfd(pidfdReceiver, { pid: made.init.pid, origin: "standard" });
-    if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
-    during("unable to start container process", () =>
-      startInit(made.init.doorbell, made.record, prepared.spec),
-    );
-  } catch (error) {
-    made.undo();
-    throw error;
-  }
+  sendTerminal(console, made.terminal);
+  sendPidfd(pidfdReceiver, { pid: made.init.pid, origin: "standard" });
+  if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
+  during("unable to start container process", () =>
+    startInit(made.init.doorbell, made.record, prepared.spec),
+  );
 }

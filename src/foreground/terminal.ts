@@ -14,7 +14,6 @@ import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import { execute, executeForOutput } from "../ffi/execute.ts";
 import { type OwnedFd, own } from "../host/files.ts";
-import { waitForAny } from "../host/poll.ts";
 import { fcntl, openat, read, write } from "../syscall/files.ts";
 import {
   getTerminalModes,
@@ -22,14 +21,12 @@ import {
   setTerminalModes,
   setWindowSize,
 } from "../syscall/terminals.ts";
+import type { Notifier } from "./notify.ts";
+import { type Turn, waitTurn } from "./turn.ts";
 
 export type TerminalRelay = Disposable & {
-  /**
-   * Waits for keys, output or the end of the container for a while, and relays what has come.
-   *
-   * @returns whether the container has ended and its output is relayed
-   */
-  readonly turn: () => boolean;
+  /** Waits for keys, output or the end of the container for a while, and relays what has come. */
+  readonly turn: Turn;
 };
 
 /** Our own terminal, and the modes that it had. */
@@ -60,20 +57,22 @@ export function findHostTerminal(): HostTerminal {
   });
 }
 
-/** How long to wait at most before signals are seen to; one that comes in meanwhile ends the wait. */
-const turnMs = 1000;
 const chunkBytes = 16 * 1024;
 
 /**
  * Makes our terminal raw and relays until it is disposed of, when the terminal gets its modes back.
  *
- * @param container the master of the container's terminal, and a pidfd of its init
+ * @param container the master of the container's terminal, a pidfd of its init, and what it may tell a service manager
  */
 export function relayTerminal(
   host: HostTerminal,
-  container: { readonly master: OwnedFd; readonly pidfd: number },
+  container: {
+    readonly master: OwnedFd;
+    readonly pidfd: number;
+    readonly notifier?: Notifier | undefined;
+  },
 ): TerminalRelay {
-  const { master, pidfd } = container;
+  const { master, pidfd, notifier } = container;
   // A container that reads nothing must not keep us from relaying what it writes.
   execute(fcntl(master.fd, fcntlCommands.F_SETFL, openFlags.O_RDWR | openFlags.O_NONBLOCK));
   clearOutputMode(master.fd);
@@ -92,8 +91,10 @@ export function relayTerminal(
           events: pollEvents.POLLIN | (keys.byteLength > 0 ? pollEvents.POLLOUT : 0),
         },
         { fd: pidfd, events: pollEvents.POLLIN },
+        { fd: notifier?.fd ?? -1, events: pollEvents.POLLIN },
       ];
-      const [fromUs, toContainer, ended] = waitForAny(wanted, turnMs);
+      const [fromUs, toContainer, ended, said = 0] = waitTurn(wanted);
+      if (said !== 0) notifier?.relay();
       const hasOutput = ((toContainer ?? 0) & pollEvents.POLLIN) !== 0;
       if (hasOutput) relayOutput(master.fd);
       if (((toContainer ?? 0) & pollEvents.POLLOUT) !== 0) keys = sendKeys(master.fd, keys);

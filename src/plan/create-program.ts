@@ -47,6 +47,7 @@ import {
   newSession,
   newUserNamespace,
 } from "../inside/namespaces.ts";
+import { attachNotifyDirectory } from "../inside/notify.ts";
 import {
   checkWorkingDirectory,
   enterWorkingDirectory,
@@ -88,6 +89,8 @@ import {
   type HostFacts,
   listenerFd,
   masterFd,
+  notifyDirectory,
+  notifyFd,
   relayFd,
 } from "./host-facts.ts";
 
@@ -131,7 +134,8 @@ function hasUserNamespace({ made, joined }: Namespaces): boolean {
 }
 
 function settle(facts: HostFacts): Step[] {
-  const firstForeignFd = listenerFd(facts.preserveFds) + 1;
+  const lastOwn = facts.notifies ? notifyFd : listenerFd;
+  const firstForeignFd = lastOwn(facts.preserveFds) + 1;
   return settleStub({ runtimePid: facts.runtimePid, firstForeignFd });
 }
 
@@ -220,6 +224,7 @@ function* buildRoot(
     ? [
         ...prepareRoot(facts.root, { propagation, masks: maskedPaths.length > 0 }),
         ...entries.flatMap((entry) => planMount(entry, mountFacts)),
+        ...(facts.notifies ? attachNotifyDirectory(notifyFd(preserveFds), notifyDirectory) : []),
         ...(spec.process.terminal === true ? findMultiplexer(mountFacts.relayFd) : []),
       ]
     : [];

@@ -15,6 +15,8 @@ export type HostFacts = {
   readonly runtimePid: number;
   /** Number of descriptors from 3 on that the caller wants the container to have. */
   readonly preserveFds: number;
+  /** A service manager wants to be told when the container is ready: sd_notify(3). */
+  readonly notifies: boolean;
   /** Which of the standard streams are the host's /dev/null. */
   readonly nullStreams: readonly number[];
   /** The limit of open files that the caller had; Bun has raised our soft one. */
@@ -45,6 +47,15 @@ export function listenerFd(preserveFds: number): number {
 /** The pidfd of the container's init, through which exec joins its namespaces: exec has no listener. */
 export function targetFd(preserveFds: number): number {
   return listenerFd(preserveFds);
+}
+
+/** Where a container finds its notify socket, as with runc. */
+export const notifyDirectory = "/run/notify";
+export const notifyAddress = `${notifyDirectory}/notify.sock`;
+
+/** The mount of the notify socket's directory, where there is one. */
+export function notifyFd(preserveFds: number): number {
+  return 5 + preserveFds;
 }
 
 /** The directory of the v2 cgroup in which init is born: out of reach of the numbers that open gives. */

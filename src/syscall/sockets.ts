@@ -48,6 +48,17 @@ export function connectPath(fd: Fd, path: string): Syscall {
   return call("connect", fdOperand(fd), unixAddress(path), number(sockaddrUn.sizeBytes));
 }
 
+/** connect(2) to a name of unix(7)'s abstract namespace, given without the NUL in front of it. */
+export function connectAbstract(fd: Fd, name: string): Syscall {
+  const address = `\0${name}`;
+  return call("connect", fdOperand(fd), unixAddress(address), familyAnd(address));
+}
+
+/** The length of an address that is exactly as long as its name: every byte of an abstract one counts. */
+function familyAnd(address: string): Operand {
+  return number(2 + new TextEncoder().encode(address).byteLength);
+}
+
 function unixAddress(path: string): Operand {
   return struct(sockaddrUn, {
     sun_family: number(socketFamilies.AF_UNIX),

@@ -67,6 +67,7 @@ function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
   const bundle = `/bundles/${folder}`;
   return {
     bundle,
+    notifies: false,
     root: { path: `${bundle}/rootfs`, device: "8:1", inode: 4711n, parentMount: "/" },
     cgroupPlaces: {
       v1: cgroups === "v1" ? [group("cpu,cpuacct"), group("memory"), group("pids")] : [],

@@ -10,6 +10,7 @@ export const someFacts: HostFacts = {
   cgroup: { version: "v2", ownNamespace: true, group: "/sys/fs/cgroup/container" },
   runtimePid: 1000,
   preserveFds: 0,
+  notifies: false,
   nullStreams: [0],
   callerOpenFiles: { soft: 1024n, hard: 4096n },
   hostHasKcore: true,

@@ -201,6 +201,7 @@ export const cases: Readonly<Record<string, Sequence>> = {
     ["listen", sockets.listen(slot("listener"), 1)],
     ["caller", sockets.socket(socketFamilies.AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)],
     ["connect", sockets.connectPath(slot("caller"), `${here}/socket`)],
+    ["nobody", sockets.connectAbstract(slot("caller"), "ts-runc-no-such-name")],
     ["accept", sockets.accept4(slot("listener"), SOCK_CLOEXEC)],
     ["write", files.writeText(slot("accept"), "hello")],
     ["read", files.read(slot("caller"), 16)],
