@@ -57,7 +57,7 @@ export function build(target: Target = "native"): string {
     return executable;
   }
   generate(root);
-  const report = compile(executable, target === "native" ? [] : crossOptions());
+  const report = compile(target);
   writeNotices(report, { root, path: join(root, "dist", "THIRD-PARTY.md"), bunVersion });
   writeManPages();
   writeFileSync(stamp, hash);
@@ -114,9 +114,10 @@ function hashInputs(commit: string): string {
 }
 
 /** Compiles src/main.ts beside its final place and moves it there: a running ts-runc is not disturbed. */
-function compile(executable: string, options: readonly string[]): BuildReport {
+function compile(target: Target): BuildReport {
+  const executable = executablePath(target);
   const unfinished = `${executable}.unfinished`;
-  const metafile = join(cache, "metafile.json");
+  const metafile = join(cache, `metafile-${target}.json`);
   mkdirSync(join(root, "dist"), { recursive: true });
   rmSync(unfinished, { force: true });
   run(
@@ -124,7 +125,7 @@ function compile(executable: string, options: readonly string[]): BuildReport {
       process.execPath,
       "build",
       ...compileOptions,
-      ...options,
+      ...(target === "native" ? [] : crossOptions()),
       `--metafile=${metafile}`,
       `--outfile=${unfinished}`,
       join(root, "src", "main.ts"),

@@ -15,7 +15,7 @@ type Outcome = {
 };
 
 /** A test file that is not done by then is killed and counts as failed. */
-const timeoutMs = 15 * 60 * 1000;
+const timeoutMs = 25 * 60 * 1000;
 const root = join(import.meta.dir, "..");
 
 async function main(): Promise<number> {

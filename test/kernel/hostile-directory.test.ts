@@ -105,8 +105,9 @@ traced("no command reads what lies in the current directory", () => {
   assert.is(runInBundle("state", "--help").status, 0);
   assert.is(runInBundle("--nosuch").status, 1);
   assert.is(runInBundle("nosuch").status, 3);
-  assert.is(runInBundle("completion").status, 0);
-  assert.is(runInBundle("--get-yargs-completions", "sta").status, 0);
+  assert.is(runInBundle("completion").status, 1);
+  assert.is(runInBundle("completion", "bash").status, 0);
+  assert.is(runInBundle("__complete", "sta").status, 0);
   assert.is(runInBundle("features").status, 0);
   assert.is(runInBundle("--root", state, "list").status, 0);
   assert.is(runInBundle("--root", state, "state", "nope").status, 1);

@@ -35,6 +35,7 @@ here("in the life of a container, no command loads more than its own files", () 
   expectOwnFiles("exec", id, "true");
   expectOwnFiles("list");
   expectOwnFiles("ps", id);
+  expectOwnFiles("events", "--stats", id);
   expectOwnFiles("update", "--pids-limit", "20", id);
   expectOwnFiles("pause", id);
   expectOwnFiles("resume", id);

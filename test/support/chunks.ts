@@ -21,7 +21,7 @@ let metafile: Metafile | undefined;
 /** Read late: importing `executable` has built what it describes. */
 function chunks(): Metafile["outputs"] {
   if (metafile === undefined) {
-    const text = readFileSync(join(root, ".cache/metafile.json"), "utf8");
+    const text = readFileSync(join(root, ".cache/metafile-native.json"), "utf8");
     const parsed: Metafile = JSON.parse(text);
     metafile = parsed;
   }
