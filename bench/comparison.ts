@@ -3,10 +3,10 @@
 
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Bundles } from "./bundles.ts";
+import { type Bundles, telling } from "./bundles.ts";
 import type { Launcher } from "./launcher.ts";
 import { readPssKib } from "./memory.ts";
-import { initPid, must, type Runtime } from "./runtimes.ts";
+import { initPid, must, mustInTerminal, type Runtime } from "./runtimes.ts";
 import { type Sample, summarise } from "./statistics.ts";
 
 export type Row = {
@@ -61,6 +61,8 @@ function live({ launcher, bundles, newId }: Setting, runtime: Runtime, into: Sam
   measure("list", command("list"), true);
   measure("start", command("start", id));
   measure("exec", command("exec", id, "/bin/true"));
+  const inTerminal = command("exec", "--tty", id, "/bin/echo", telling.word);
+  record(into, name, "exec --tty", mustInTerminal(launcher, inTerminal, telling.word).milliseconds);
   const pidFile = `${bundles.lasting}/exec-${name}.pid`;
   measure("exec --detach", command("exec", "--detach", "--pid-file", pidFile, id, "/bin/true"));
   launcher.reap(Number(readFileSync(pidFile, "utf8")));

@@ -64,7 +64,20 @@ function keepExecutable(path: string): string {
 
 /** Runs a command that has to succeed in silence; `state` and the like may speak. */
 export function must(launcher: Launcher, argv: readonly string[], speaks = false): Timed {
-  const timed = launcher.run(argv);
+  return checked(launcher.run(argv), { argv, speaks });
+}
+
+/** The same in a terminal of its own, where it says this, among what others add: runc a CR, crun 1.8 a time and colours. */
+export function mustInTerminal(launcher: Launcher, argv: readonly string[], says: string): Timed {
+  const timed = checked(launcher.runInTerminal(argv), { argv, speaks: true });
+  if (timed.output.includes(says)) return timed;
+  throw new Error(`${argv.join(" ")}: ${JSON.stringify(timed.output)} in the terminal`);
+}
+
+function checked(
+  timed: Timed,
+  { argv, speaks }: { readonly argv: readonly string[]; readonly speaks: boolean },
+): Timed {
   if (timed.status !== 0 || (timed.output !== "" && !speaks)) {
     throw new Error(`${argv.join(" ")}: exit status ${timed.status}: ${timed.output}`);
   }

@@ -7,6 +7,7 @@ const bars: Readonly<Record<string, { readonly crun: number; readonly runc?: num
   run: { crun: 1, runc: 0.4 },
   create: { crun: 1, runc: 0.6 },
   exec: { crun: 1, runc: 0.6 },
+  "exec --tty": { crun: 1, runc: 0.6 },
   "exec --detach": { crun: 1, runc: 0.6 },
   "PSS of init in created": { crun: 0.5 },
 };
