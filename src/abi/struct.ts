@@ -165,6 +165,17 @@ export const controlMessage = layout(
   },
 );
 
+export const schedAttr = layout("struct sched_attr", "linux/sched/types.h", 56, {
+  size: at(0, 4),
+  sched_policy: at(4, 4),
+  sched_flags: at(8, 8),
+  sched_nice: at(16, 4),
+  sched_priority: at(20, 4),
+  sched_runtime: at(24, 8),
+  sched_deadline: at(32, 8),
+  sched_period: at(40, 8),
+});
+
 /** All layouts, for the test that asks a C compiler. */
 export const structLayouts: readonly StructLayout[] = [
   openHow,
@@ -185,6 +196,7 @@ export const structLayouts: readonly StructLayout[] = [
   ioVector,
   messageHeader,
   controlMessage,
+  schedAttr,
 ];
 
 /** Reads an unsigned field of a structure that the kernel filled. Fields of 8 bytes must fit 53 bits (inode numbers may not). */

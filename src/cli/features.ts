@@ -1,6 +1,7 @@
 // ts-runc features: what this build can do, in the form of features.md; the truth of today, derived from what is refused.
 
 import { commit, runcVersion, specVersion, version } from "../../build/version.ts";
+import { memoryPolicyFlags, memoryPolicyModes } from "../abi/scheduling.ts";
 import { readText } from "../host/files.ts";
 import { knownMountOptions } from "../inside/mounts/options.ts";
 import { capabilityNames } from "../spec/capability-names.ts";
@@ -58,6 +59,10 @@ function describeFeatures(host: {
       apparmor: { enabled: runs({ apparmorProfile: "profile" }) },
       selinux: { enabled: runs({ selinuxLabel: "label" }) },
       intelRdt: { enabled: does({ intelRdt: { closID: "class" } }) },
+      memoryPolicy: {
+        modes: Object.keys(memoryPolicyModes).sort(),
+        flags: Object.keys(memoryPolicyFlags).sort(),
+      },
       mountExtensions: { idmap: { enabled: mountsWithIds() } },
       netDevices: { enabled: does({ netDevices: { eth0: {} } }) },
     },

@@ -3,7 +3,7 @@
 import { present } from "../base/assert.ts";
 import { debug } from "../base/debug.ts";
 import { during, FaultError } from "../base/fault.ts";
-import { execute } from "../ffi/execute.ts";
+import { execute, must } from "../ffi/execute.ts";
 import { readFrozen } from "../host/cgroups/freezer.ts";
 import { countOomKills } from "../host/cgroups/processes.ts";
 import {
@@ -20,6 +20,7 @@ import type { Answer } from "../init/answer.ts";
 import { raiseDied } from "../init/doorbell.ts";
 import { drive, endInit, hasEnded, type LiveInit, liveInit } from "../init/drive.ts";
 import { startStub } from "../init/stub-process.ts";
+import { setAffinity } from "../inside/attributes.ts";
 import { initName, ownPidSlot } from "../inside/process.ts";
 import { unifiedGroup } from "../plan/cgroup-host.ts";
 import { allowsGroups } from "../plan/create-program.ts";
@@ -44,6 +45,8 @@ export type ProcessOptions = ContainerPlace & {
   readonly preserveFds: number;
   readonly subCgroups: SubCgroups;
   readonly ignorePaused: boolean;
+  /** The processors to run on until the process is in the container's cgroup. */
+  readonly initialAffinity: string | undefined;
 };
 
 /** A container whose init runs, and cannot be mistaken for another process any more. */
@@ -73,7 +76,7 @@ export type MadeProcess = {
  *
  * @throws `id` fault when there is none; `status` when it has stopped, or is paused and that is not to be ignored
  */
-export function findTarget(options: ProcessOptions): ExecTarget {
+export function findTarget(options: Omit<ProcessOptions, "initialAffinity">): ExecTarget {
   const paths = containerPaths(options);
   const record = readRecord(paths);
   const found = record.init_process_pid === 0 ? undefined : openProcess(initIdentity(record));
@@ -112,6 +115,7 @@ export function makeProcess(
     cgroupPlaces: execCgroupPlaces(groups, options.subCgroups),
   };
   releasePreservedFds(facts.preserveFds);
+  if ((options.initialAffinity ?? "") !== "") runOn(options.initialAffinity ?? "");
   // Asking twice would connect twice to who waits for a terminal.
   let resolved: ExecProcess | undefined;
   const resolveOnce = (config: ValidatedSpec): ExecProcess => {
@@ -133,6 +137,12 @@ export function makeProcess(
 function isMeantForUs(pid: number): boolean {
   const meant = process.env["LISTEN_PID"] ?? "";
   return meant === "" || Number(meant) === pid;
+}
+
+/** Moves this process, from which the stub inherits. */
+function runOn(processors: string): void {
+  const { call, doing } = setAffinity("initial", processors);
+  must(call, doing);
 }
 
 function isBusyGroup(error: unknown): boolean {
@@ -245,6 +255,7 @@ function planProcess({ options, target, resolve, listenFds }: Attempt): PlannedP
       initPid: record.init_process_pid,
       ownsMounts: (linux.namespaces ?? []).some(({ type }) => type === "mount"),
       setgroups: allowsGroups(linux),
+      linux,
       activated: listenFds > 0,
       nullStreams: readNullStreams(),
       callerOpenFiles: readCallerOpenFiles(),

@@ -5,7 +5,7 @@ import { present } from "../base/assert.ts";
 import { debug } from "../base/debug.ts";
 import { during, FaultError, raise } from "../base/fault.ts";
 import { wordViolation } from "../base/word-fault.ts";
-import { execute } from "../ffi/execute.ts";
+import { execute, must } from "../ffi/execute.ts";
 import { applyResources } from "../host/cgroups/apply.ts";
 import { makeCgroup } from "../host/cgroups/make.ts";
 import { countOomKills } from "../host/cgroups/processes.ts";
@@ -17,6 +17,7 @@ import { readProcessStat, setOomScore } from "../host/processes.ts";
 import { fetchDescriptor } from "../host/terminal.ts";
 import { drive, endInit, type HostActions, type LiveInit, liveInit } from "../init/drive.ts";
 import { startStub } from "../init/stub-process.ts";
+import { planScheduling } from "../inside/attributes.ts";
 import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/namespaces.ts";
 import { effectiveLimits, limitsUntilStart } from "../inside/rlimits.ts";
 import { createParts, parkingPart } from "../plan/create-program.ts";
@@ -164,6 +165,9 @@ function hostActions(
         execute(prlimit(pid, limit));
       }
     },
+    "set-scheduling": (pid) => {
+      for (const { call, doing } of planScheduling(spec.process, pid)) must(call, doing);
+    },
   };
 }
 
@@ -211,6 +215,7 @@ function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): Cont
   const { cgroup, facts, rootfs, spec, listenFds } = prepared;
   const directories = [...new Set(Object.values(cgroup.paths))];
   const { soft, hard } = facts.callerOpenFiles;
+  const { initial: initialAffinity = "" } = spec.process.execCPUAffinity ?? {};
   return newRecord({
     id,
     init_process_pid: 0,
@@ -234,6 +239,7 @@ function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): Cont
       listenFds,
       notifies: facts.notifies,
       noNewKeyring: facts.keyring === undefined,
+      ...(initialAffinity === "" ? {} : { initialAffinity }),
       ownPidNamespace: newNamespaces(spec.linux?.namespaces ?? []).includes("pid"),
       // What is missing now is what we are about to make.
       madeCgroups: directories.filter((path) => !exists(path)),

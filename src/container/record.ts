@@ -41,6 +41,8 @@ export type ContainerRecord = {
     readonly listenFds: number;
     /** Whether the container was left without a session keyring of its own. */
     readonly noNewKeyring: boolean;
+    /** `process.execCPUAffinity.initial`, which exec obeys before it knows anything else of the config. */
+    readonly initialAffinity?: string;
     /** Init has been shown the directory of a notify socket. */
     readonly notifies: boolean;
     /** The end of init then ends every process of the container. */

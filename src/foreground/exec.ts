@@ -2,7 +2,12 @@
 
 import { isCapabilityName } from "../abi/capability.ts";
 import { checkConsole, openConsole, sendTerminal } from "../container/console.ts";
-import { findTarget, makeProcess, type ProcessOptions } from "../container/exec.ts";
+import {
+  type ExecTarget,
+  findTarget,
+  makeProcess,
+  type ProcessOptions,
+} from "../container/exec.ts";
 import { writePidFile } from "../container/pid-file.ts";
 import { openPidfdSocket, sendPidfd } from "../container/pidfd-socket.ts";
 import { type OwnedFd, readText } from "../host/files.ts";
@@ -13,11 +18,11 @@ import {
   type ProcessChanges,
 } from "../spec/exec-process.ts";
 import { parseConfig } from "../spec/load.ts";
-import type { ValidatedSpec } from "../spec/validate.ts";
+import type { ValidatedProcess, ValidatedSpec } from "../spec/validate.ts";
 import { attend } from "./attend.ts";
 import { findHostTerminal, relayTerminal } from "./terminal.ts";
 
-export type ExecOptions = ProcessOptions & {
+export type ExecOptions = Omit<ProcessOptions, "initialAffinity"> & {
   readonly process:
     | { readonly kind: "file"; readonly path: string }
     | { readonly kind: "changes"; readonly changes: ProcessChanges };
@@ -38,12 +43,12 @@ export type ExecOptions = ProcessOptions & {
 export async function execInContainer(options: ExecOptions): Promise<number> {
   const { detach, consoleSocket, pidfdSocket } = options;
   const target = findTarget(options);
-  const readProcess = await processReader(options);
+  const { readProcess, initialAffinity } = await processReader(options, target);
   let host: ReturnType<typeof findHostTerminal> | undefined;
   // Open as long as we live, which is not long where they are used.
   let console: OwnedFd | undefined;
   let pidfdReceiver: OwnedFd | undefined;
-  const made = makeProcess(options, target, (config) => {
+  const made = makeProcess({ ...options, initialAffinity }, target, (config) => {
     const process = readProcess(config);
     warnOfCapabilities(options, process);
     const terminal = process.terminal === true;
@@ -78,29 +83,41 @@ export async function execInContainer(options: ExecOptions): Promise<number> {
   return await attendant.ended(relay?.turn);
 }
 
-/** What to execute, once the config is known. The validators are loaded only for a file. */
+/** What to execute, once the config is known, and where to run until then. The validators are loaded only for a file. */
 async function processReader(
   options: ExecOptions,
-): Promise<(config: ValidatedSpec) => ExecProcess> {
+  { record }: ExecTarget,
+): Promise<{
+  readonly readProcess: (config: ValidatedSpec) => ExecProcess;
+  readonly initialAffinity: string | undefined;
+}> {
   const { process } = options;
+  const { initialAffinity } = record.tsRunc;
   if (process.kind === "changes") {
     const { changes } = process;
     const isAsked = changes.apparmorProfile !== undefined || changes.selinuxLabel !== undefined;
     const refuse = isAsked ? await unsupportedRefuser() : undefined;
-    return (config) => {
+    const readProcess = (config: ValidatedSpec): ExecProcess => {
       const changed = changeProcess(config.process, changes);
       refuse?.(changed);
       return changed;
     };
+    return { readProcess, initialAffinity };
   }
   const { validateProcess } = await import("../spec/validate.ts");
   const refuse = await unsupportedRefuser();
-  return (config) => {
-    const text = readText(process.path, "reading the process");
-    const given = validateProcess(parseConfig(text, process.path), { document: process.path });
+  const text = readText(process.path, "reading the process");
+  const read = (): ValidatedProcess =>
+    validateProcess(parseConfig(text, process.path), { document: process.path });
+  // Mostly there is nothing to be known of it before the stub is started, and then it is read beside that.
+  const early = text.includes("execCPUAffinity") ? read() : undefined;
+  const readProcess = (config: ValidatedSpec): ExecProcess => {
+    const given = early ?? read();
     refuse(given);
     return completeProcess(given, config.process);
   };
+  const asked = early?.execCPUAffinity;
+  return { readProcess, initialAffinity: asked === undefined ? initialAffinity : asked.initial };
 }
 
 async function unsupportedRefuser(): Promise<(process: ExecProcess) => void> {

@@ -1,6 +1,6 @@
 // What the runtime asks the host about processes, and how it signals them without hitting another one of the same number.
 
-import { errnos } from "../abi/errno.ts";
+import { errnoName, errnos } from "../abi/errno.ts";
 import { AT_FDCWD } from "../abi/file.ts";
 import { pollEvents } from "../abi/socket.ts";
 import { raise } from "../base/fault.ts";
@@ -121,10 +121,18 @@ export function readLink(path: string): string | undefined {
  *
  * Spec: config.md#linux-process: oomScoreAdj. Set by the runtime, which may lower it where the container's user may not.
  *
- * @throws `refused` fault
+ * @throws `syscall` fault: EACCES for a score below the lowest that the caller may set
  */
 export function setOomScore(pid: number, score: number): void {
   const path = `/proc/${pid}/oom_score_adj`;
-  if (tryWrite(path, `${score}`) >= 0) return;
-  raise({ kind: "refused", message: `setting oomScoreAdj to ${score}: ${path} cannot be written` });
+  const result = tryWrite(path, `${score}`);
+  if (result >= 0) return;
+  raise({
+    kind: "syscall",
+    doing: `setting process.oomScoreAdj to ${score}`,
+    call: "write",
+    target: path,
+    errno: errnoName(-result),
+    where: "runtime",
+  });
 }

@@ -18,8 +18,9 @@ import {
   umask,
 } from "../syscall/files.ts";
 import { execve, getpid, getppid, prctl, rtSigaction } from "../syscall/processes.ts";
+import { schedSetaffinity } from "../syscall/scheduling.ts";
 import { accept4 } from "../syscall/sockets.ts";
-import { bytes, call, fdOperand, number, slot } from "../syscall/value.ts";
+import { call, fdOperand, slot } from "../syscall/value.ts";
 import { inRoot, openTarget, rootSlot } from "./root-paths.ts";
 
 const { PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_PDEATHSIG } = prctlOptions;
@@ -102,11 +103,9 @@ export function reopenNullStreams(streams: readonly number[]): Step[] {
 export function resetAffinity(): Step[] {
   const everywhere = new Uint8Array(1024).fill(0xff);
   return [
-    step(
-      "resetting the processor affinity",
-      call("sched_setaffinity", number(0), number(everywhere.byteLength), bytes(everywhere)),
-      { recovery: ignoreAny },
-    ),
+    step("resetting the processor affinity", schedSetaffinity(0, everywhere), {
+      recovery: ignoreAny,
+    }),
   ];
 }
 

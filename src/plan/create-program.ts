@@ -23,6 +23,7 @@
 
 import { present } from "../base/assert.ts";
 import { withoutEndSlashes } from "../base/path.ts";
+import { planExecutionDomain, planScheduling } from "../inside/attributes.ts";
 import { joinCgroupV1, joinCgroupV2, openCgroupV2 } from "../inside/cgroup.ts";
 import { planMaskedPaths, planReadonlyPaths } from "../inside/covered-paths.ts";
 import { planCredentials } from "../inside/credentials.ts";
@@ -81,7 +82,7 @@ import {
 import { bindConsole, findMultiplexer, openTerminal, takeTerminal } from "../inside/terminal.ts";
 import { batch, host, type InitProgram, type Part, parkingBatch } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
-import type { Linux, NamespaceType } from "../spec/types.ts";
+import type { Linux, NamespaceType, Process } from "../spec/types.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import {
   cgroupFd,
@@ -239,14 +240,20 @@ function* buildRoot(
     ? enterRoot(spec, { namespaces, facts, entries })
     : chrootToRoot(facts.root);
   if (!hasUserNamespace(namespaces)) {
-    const steps = [...root, ...becomeUser(spec, facts)];
+    const scheduling = isScheduled(spec.process) ? planScheduling(spec.process) : [];
+    const steps = [...root, ...scheduling, ...becomeUser(spec, facts)];
     yield batch("root and user", steps, { keepsDescriptors });
     return;
   }
   yield batch("root", root, { keepsDescriptors });
   // In a user namespace init itself may not raise a limit.
   yield host("set-rlimits");
+  if (isScheduled(spec.process)) yield host("set-scheduling");
   yield batch("user", becomeUser(spec, facts));
+}
+
+function isScheduled({ scheduler, ioPriority }: Process): boolean {
+  return (scheduler ?? ioPriority) !== undefined;
 }
 
 /** From so many mounts, masks and devices on, init could run out of descriptors. */
@@ -323,6 +330,7 @@ function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
     // As root, who may enter what the user may not.
     ...enterWorkingDirectory(process.cwd),
     ...planUmask(user.umask),
+    ...((linux.personality ?? linux.memoryPolicy) === undefined ? [] : planExecutionDomain(linux)),
     // Before the user loses the right to raise them.
     ...limitsAtCreate(effectiveLimits(process.rlimits ?? [], facts.callerOpenFiles)),
     ...planCredentials(process, {

@@ -16,6 +16,7 @@
 // last step it cannot be looked into, and nothing is mounted.
 
 import { present } from "../base/assert.ts";
+import { planExecutionDomain, planScheduling, setAffinity } from "../inside/attributes.ts";
 import { type CgroupPlaces, joinCgroupV1, openCgroupV2 } from "../inside/cgroup.ts";
 import { planCredentials } from "../inside/credentials.ts";
 import { joinKeyringOfInit } from "../inside/keyring.ts";
@@ -51,7 +52,7 @@ import {
 import { batch, type Part } from "../program/program.ts";
 import { type Step, step } from "../program/step.ts";
 import type { ExecProcess } from "../spec/exec-process.ts";
-import type { NamespaceType } from "../spec/types.ts";
+import type { Linux, NamespaceType } from "../spec/types.ts";
 import { close } from "../syscall/files.ts";
 import { cgroupFd, doorbellFd, type HostFacts, masterFd, relayFd, targetFd } from "./host-facts.ts";
 
@@ -71,6 +72,8 @@ export type ProcessFacts = Pick<
   /** Whether the root of init's mount namespace is the container's; otherwise init has only changed its root. */
   readonly ownsMounts: boolean;
   readonly setgroups: boolean;
+  /** What the container's config says of personality and memory policy. */
+  readonly linux: Pick<Linux, "personality" | "memoryPolicy">;
   /** Whether the process is told the number of sockets that it gets, and so has to be told its pid. */
   readonly activated: boolean;
 };
@@ -126,7 +129,11 @@ function isPid(type: NamespaceType): boolean {
 function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
   const others = joined.namespaces.filter((type) => !isPid(type));
   const target = targetFd(joined.preserveFds);
+  const affinity = process.execCPUAffinity?.final ?? "";
   return [
+    // Behind the cpuset, which says what "every processor" is.
+    ...(affinity === "" ? resetAffinity() : [setAffinity("final", affinity)]),
+    ...((process.scheduler ?? process.ioPriority) === undefined ? [] : planScheduling(process)),
     ...limitsAtCreate(effectiveLimits(process.rlimits ?? [], facts.callerOpenFiles)),
     ...(process.terminal === true ? openDescriptors() : []),
     ...(facts.ownsMounts ? [] : openRoot(`/proc/${facts.initPid}/root`)),
@@ -138,8 +145,6 @@ function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
       : []),
     ...(facts.ownsMounts ? openRoot("/") : enterOpenedRoot()),
     ...newSession(),
-    // Behind the cpuset, which says what "every processor" is.
-    ...resetAffinity(),
     ...(facts.keyring === undefined ? [] : joinKeyringOfInit(facts.keyring)),
   ];
 }
@@ -148,12 +153,14 @@ function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
 function becomeUser({ process, facts }: PlannedProcess): Step[] {
   const { uid = 0, gid = 0, umask } = process.user ?? {};
   const env = process.env ?? [];
+  const { linux } = facts;
   return [
     ...ownStandardStreams({ uid, gid }),
     ...readPasswd(env, uid),
     // As root, who may enter what the user may not.
     ...enterWorkingDirectory(process.cwd),
     ...planUmask(umask),
+    ...((linux.personality ?? linux.memoryPolicy) === undefined ? [] : planExecutionDomain(linux)),
     ...planCredentials(process, facts),
     ...hideFromContainer(),
     ...dieWithRuntime(),

@@ -13,7 +13,9 @@ export type HostAction =
   /** Writes the limits into the cgroup's files. */
   | "apply-limits"
   /** Sets the resource limits of init with prlimit. */
-  | "set-rlimits";
+  | "set-rlimits"
+  /** Sets the policy and the I/O priority of init, which may not do it in its user namespace. */
+  | "set-scheduling";
 
 export type Part =
   | {

@@ -71,14 +71,30 @@ function addCapabilities(sets: Capabilities, added: readonly string[]): Capabili
   };
 }
 
-/** Fills in what a process file leaves to the container: capabilities, umask and the readiness to be killed. */
+/** What the process of a file has as the container's own has it, unless the file says otherwise: as with runc, no limits. */
+const inherited = [
+  "capabilities",
+  "apparmorProfile",
+  "selinuxLabel",
+  "oomScoreAdj",
+  "scheduler",
+  "ioPriority",
+  "execCPUAffinity",
+] as const satisfies readonly (keyof Process)[];
+
+/** Fills in what a process file leaves to the container, as runc does; an empty text says nothing, either. */
 export function completeProcess(given: ValidatedProcess, own: ValidatedProcess): ExecProcess {
-  const { capabilities = own.capabilities, oomScoreAdj = own.oomScoreAdj } = given;
   const umask = given.user?.umask ?? own.user?.umask;
+  const missing = inherited.filter((property) => isEmpty(given[property]));
   return {
     ...given,
     ...(umask === undefined ? {} : { user: { ...given.user, umask } }),
-    ...(capabilities === undefined ? {} : { capabilities }),
-    ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
+    ...Object.fromEntries(
+      missing.flatMap((property) => (isEmpty(own[property]) ? [] : [[property, own[property]]])),
+    ),
   };
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === "";
 }

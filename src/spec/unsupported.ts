@@ -20,13 +20,6 @@ type Row<Document> = {
 const processRows: readonly Row<Process>[] = [
   row("process.apparmorProfile", "/apparmorProfile", (process) => isSet(process.apparmorProfile)),
   row("process.selinuxLabel", "/selinuxLabel", (process) => isSet(process.selinuxLabel)),
-  row("process.scheduler", "/scheduler", ({ scheduler }) => scheduler !== undefined),
-  row("process.ioPriority", "/ioPriority", ({ ioPriority }) => ioPriority !== undefined),
-  row(
-    "process.execCPUAffinity",
-    "/execCPUAffinity",
-    ({ execCPUAffinity }) => isSet(execCPUAffinity?.initial) || isSet(execCPUAffinity?.final),
-  ),
 ];
 
 const specRows: readonly Row<Spec>[] = [
@@ -47,12 +40,6 @@ const specRows: readonly Row<Spec>[] = [
   optionRow("tmpcopyup"),
   row("linux.mountLabel", "/linux/mountLabel", ({ linux }) => isSet(linux?.mountLabel)),
   row("linux.seccomp", "/linux/seccomp", ({ linux }) => linux?.seccomp !== undefined),
-  row("linux.personality", "/linux/personality", ({ linux }) => linux?.personality !== undefined),
-  row(
-    "linux.memoryPolicy",
-    "/linux/memoryPolicy",
-    ({ linux }) => linux?.memoryPolicy !== undefined,
-  ),
   row("linux.intelRdt", "/linux/intelRdt", ({ linux }) => hasMembers(linux?.intelRdt)),
   row("linux.netDevices", "/linux/netDevices", ({ linux }) => hasMembers(linux?.netDevices)),
   row("linux.timeOffsets", "/linux/timeOffsets", ({ linux }) => hasMembers(linux?.timeOffsets)),

@@ -12,6 +12,7 @@ import * as errno from "../../src/abi/errno.ts";
 import * as file from "../../src/abi/file.ts";
 import * as mount from "../../src/abi/mount.ts";
 import * as process_ from "../../src/abi/process.ts";
+import * as scheduling from "../../src/abi/scheduling.ts";
 import * as socket from "../../src/abi/socket.ts";
 import * as struct from "../../src/abi/struct.ts";
 import { type Architecture, syscallNumbers } from "../../src/abi/syscall-numbers.ts";
@@ -38,13 +39,14 @@ const libcLayouts = ["ifreq", "messageHeader", "controlMessage"];
 const kernelHeaders = [
   ...["bpf", "capability", "close_range", "errno", "fcntl", "magic", "memfd", "mount"],
   ...["openat2", "poll", "prctl", "resource", "sched", "signal", "sockios", "stat", "time_types"],
-  ...["un", "wait", "uio", "tty"],
+  ...["un", "wait", "uio", "tty", "ioprio", "mempolicy", "personality"],
 ]
   .map((name) => `linux/${name}.h`)
   .concat("asm/ioctls.h", "asm/termbits.h");
 
 /** Names of ours for what C says in another way. */
 const expressions: Readonly<Record<string, string>> = {
+  SCHED_OTHER: "SCHED_NORMAL",
   LINUX_CAPABILITY_VERSION_3: "_LINUX_CAPABILITY_VERSION_3",
   bpfInstructionBytes: "sizeof(struct bpf_insn)",
   bpfJumpMax: "__SHRT_MAX__",
@@ -72,12 +74,14 @@ const expressions: Readonly<Record<string, string>> = {
 
 /** Constants that no header of user space has. */
 const unnamed: Readonly<Record<string, string>> = {
+  SCHED_ISO: "reserved in linux/sched.h, by a comment",
   errnoMax: "the kernel's MAX_ERRNO is not exported; syscall(2) of libc relies on it, too",
 };
 
 /** Macros that Debian 12's headers (Linux 6.1) are too old for; compared where they are defined. */
 const maybeMissing: Readonly<Record<string, string>> = {
   MFD_EXEC: "Linux 6.3",
+  MPOL_WEIGHTED_INTERLEAVE: "Linux 6.9, in an enum",
 };
 const maybeMissingCalls: Readonly<Record<string, string>> = {
   fchmodat2: "Linux 6.6",
@@ -111,7 +115,7 @@ type Constant = { readonly name: string; readonly value: number; readonly table:
 
 const modules: readonly object[] = [
   ...[bpf, capability, errno, file, mount],
-  ...[process_, socket, terminal],
+  ...[process_, scheduling, socket, terminal],
 ];
 
 /** All exported numbers, alone or in a table. */
@@ -252,7 +256,7 @@ if (!hasArm64) console.log("skip: constants of arm64: no x86-64 with linux-libc-
   // The tables are made when they are loaded, for the machine that loads them.
   const script = `
     Object.defineProperty(process, "arch", { value: "arm64" });
-    for (const name of ["bpf", "capability", "errno", "file", "mount", "process", "socket", "terminal"]) {
+    for (const name of ["bpf", "capability", "errno", "file", "mount", "process", "scheduling", "socket", "terminal"]) {
       const module = await import("${join(import.meta.dir, "../../src/abi")}/" + name + ".ts");
       for (const [table, value] of Object.entries(module)) {
         if (typeof value === "number") console.log(table + "." + table, value);

@@ -33,7 +33,7 @@ function program({ joined, process, facts }: Case): InitProgram {
     process: { ...root, ...process },
     facts: {
       ...someFacts,
-      ...{ initPid: 2000, ownsMounts: true, setgroups: true, activated: false },
+      ...{ initPid: 2000, ownsMounts: true, setgroups: true, activated: false, linux: {} },
       ...facts,
     },
   };

@@ -87,17 +87,37 @@ test("changeProcess() refuses a relative working directory in runc's words", () 
   assert.equal(fault, { kind: "refused", message: "Cwd must be an absolute path" });
 });
 
-test("completeProcess() inherits capabilities, umask and oomScoreAdj, and nothing else", () => {
+test("completeProcess() inherits what runc has of the container's config, and no limits", () => {
   const bare = process();
-  assert.equal(completeProcess(bare, own), {
+  const kept = {
+    apparmorProfile: "profile",
+    selinuxLabel: "label",
+    scheduler: { policy: "SCHED_BATCH" },
+    ioPriority: { class: "IOPRIO_CLASS_IDLE" },
+    execCPUAffinity: { final: "0" },
+    oomScoreAdj: 5,
+  } as const;
+  assert.equal(completeProcess(bare, { ...own, ...kept }), {
     ...bare,
+    ...kept,
     user: { umask: 0o27 },
     capabilities: own.capabilities,
-    oomScoreAdj: 5,
   });
   assert.equal(completeProcess(bare, process()), bare);
-  const full = process({ user: { umask: 0o77 }, capabilities: {}, oomScoreAdj: 0 });
-  assert.equal(completeProcess(full, own), full);
+  const full = process({
+    user: { umask: 0o77 },
+    capabilities: {},
+    oomScoreAdj: 0,
+    apparmorProfile: "another",
+    selinuxLabel: "other",
+    scheduler: { policy: "SCHED_OTHER" },
+    ioPriority: { class: "IOPRIO_CLASS_BE" },
+    execCPUAffinity: {},
+  });
+  assert.equal(completeProcess(full, { ...own, ...kept }), full);
+  // An empty name asks for no profile, and so for the container's.
+  const empty = process({ apparmorProfile: "" });
+  assert.is(completeProcess(empty, { ...own, ...kept }).apparmorProfile, "profile");
 });
 
 test.run();

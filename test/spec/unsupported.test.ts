@@ -23,21 +23,6 @@ const requests: readonly (readonly [string, string, unknown])[] = [
     makeConfig({ process: { apparmorProfile: "unconfined" } }),
   ],
   ["process.selinuxLabel", "/process/selinuxLabel", makeConfig({ process: { selinuxLabel: "l" } })],
-  [
-    "process.scheduler",
-    "/process/scheduler",
-    makeConfig({ process: { scheduler: { policy: "SCHED_OTHER" } } }),
-  ],
-  [
-    "process.ioPriority",
-    "/process/ioPriority",
-    makeConfig({ process: { ioPriority: { class: "IOPRIO_CLASS_IDLE" } } }),
-  ],
-  [
-    "process.execCPUAffinity",
-    "/process/execCPUAffinity",
-    makeConfig({ process: { execCPUAffinity: { final: "0" } } }),
-  ],
   ...[
     "prestart",
     "createRuntime",
@@ -65,16 +50,6 @@ const requests: readonly (readonly [string, string, unknown])[] = [
     "linux.seccomp",
     "/linux/seccomp",
     makeConfig({ linux: { seccomp: { defaultAction: "SCMP_ACT_ALLOW" } } }),
-  ],
-  [
-    "linux.personality",
-    "/linux/personality",
-    makeConfig({ linux: { personality: { domain: "LINUX32" } } }),
-  ],
-  [
-    "linux.memoryPolicy",
-    "/linux/memoryPolicy",
-    makeConfig({ linux: { memoryPolicy: { mode: "MPOL_LOCAL" } } }),
   ],
   ["linux.intelRdt", "/linux/intelRdt", makeConfig({ linux: { intelRdt: { closID: "a" } } })],
   ["linux.netDevices", "/linux/netDevices", makeConfig({ linux: { netDevices: { eth0: {} } } })],
@@ -113,7 +88,6 @@ test("findUnsupported() lets values pass that ask for nothing", () => {
       terminal: true,
       apparmorProfile: "",
       selinuxLabel: "",
-      execCPUAffinity: { initial: "" },
     },
     hooks: { prestart: [], poststop: [] },
     mounts: [{ ...bind, uidMappings: [], gidMappings: [] }],

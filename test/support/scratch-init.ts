@@ -23,6 +23,7 @@ export const noActions: HostActions = {
   "apply-device-rules": nothing,
   "apply-limits": nothing,
   "set-rlimits": nothing,
+  "set-scheduling": nothing,
 };
 
 /** The program of the default config, but for cgroups and what needs files in the rootfs. */

@@ -25,6 +25,7 @@ import {
   waitOptions,
   waitTypes,
 } from "../../src/abi/process.ts";
+import { schedulingFlags } from "../../src/abi/scheduling.ts";
 import {
   eventfdFlags,
   interfaceFlags,
@@ -37,6 +38,7 @@ import * as credentialCalls from "../../src/syscall/credentials.ts";
 import * as fileCalls from "../../src/syscall/files.ts";
 import * as mountCalls from "../../src/syscall/mounts.ts";
 import * as processCalls from "../../src/syscall/processes.ts";
+import * as schedulingCalls from "../../src/syscall/scheduling.ts";
 import * as socketCalls from "../../src/syscall/sockets.ts";
 import * as terminalCalls from "../../src/syscall/terminals.ts";
 import { slot } from "../../src/syscall/value.ts";
@@ -60,6 +62,7 @@ export const modules = [
   fileCalls,
   mountCalls,
   processCalls,
+  schedulingCalls,
   socketCalls,
   terminalCalls,
 ];
@@ -68,6 +71,7 @@ export const credentials = noted(credentialCalls);
 export const files = noted(fileCalls);
 export const mounts = noted(mountCalls);
 export const processes = noted(processCalls);
+export const scheduling = noted(schedulingCalls);
 export const sockets = noted(socketCalls);
 export const terminals = noted(terminalCalls);
 
@@ -109,6 +113,31 @@ export const cases: Readonly<Record<string, Sequence>> = {
     ["rest", files.closeRange(lastFd - 1, lastFd)],
     ["file closed", files.close(slot("file"))],
     ["again closed", files.close(slot("again"))],
+  ],
+  "scheduling and memory": [
+    [
+      "policy",
+      scheduling.schedSetattr(0, {
+        ...{ policy: "SCHED_BATCH", flags: schedulingFlags.SCHED_FLAG_RESET_ON_FORK, nice: 1 },
+        ...{ priority: 0, runtime: 0n, deadline: 0n, period: 0n },
+      }),
+    ],
+    [
+      "impossible",
+      scheduling.schedSetattr(0, {
+        ...{ policy: "SCHED_DEADLINE", flags: 0, nice: -1, priority: 0 },
+        ...{ runtime: 3n, deadline: 2n, period: 1n },
+      }),
+    ],
+    ["processors", scheduling.schedSetaffinity(0, new Uint8Array(8).fill(0xff))],
+    ["no processor", scheduling.schedSetaffinity(0, new Uint8Array(8))],
+    ["priority", scheduling.ioprioSet(0, { class: "IOPRIO_CLASS_BE", priority: 4 })],
+    ["bad priority", scheduling.ioprioSet(0, { class: "IOPRIO_CLASS_BE", priority: 9 })],
+    ["memory", scheduling.setMempolicy("MPOL_BIND", 0, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]))],
+    ["no node", scheduling.setMempolicy("MPOL_BIND", 0, new Uint8Array(0))],
+    ["default memory", scheduling.setMempolicy("MPOL_DEFAULT", 0, new Uint8Array(0))],
+    ["personality", scheduling.personality("PER_LINUX32")],
+    ["personality again", scheduling.personality("PER_LINUX")],
   ],
   "making, naming and removing": [
     ["directory", files.mkdirat(own, "d", 0o755)],

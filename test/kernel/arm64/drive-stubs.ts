@@ -32,6 +32,7 @@ const noActions: HostActions = {
   "apply-device-rules": () => {},
   "apply-limits": () => {},
   "set-rlimits": () => {},
+  "set-scheduling": () => {},
 };
 
 /** These end the stub, or have it sleep; ioctl is missing only for requests that nobody knows. */
