@@ -15,6 +15,9 @@ export const cloneFlags = {
 /** clone3(2) only; beyond 32 bits, so that it is added, not or-ed. */
 export const CLONE_INTO_CGROUP = 0x2_0000_0000;
 
+/** ioctl(2) of a namespace's descriptor: its type as one of the flags above; ioctl_ns(2). */
+export const NS_GET_NSTYPE = 0xb703;
+
 export const prctlOptions = {
   PR_SET_PDEATHSIG: 1,
   PR_SET_DUMPABLE: 4,

@@ -15,6 +15,7 @@ import { exists, type OwnedFd, openFile, writeAll } from "../host/files.ts";
 import { writeIdMaps } from "../host/id-maps.ts";
 import { readProcessStat, setOomScore } from "../host/processes.ts";
 import { fetchDescriptor } from "../host/terminal.ts";
+import { writeTimeOffsets } from "../host/time-offsets.ts";
 import { drive, endInit, type HostActions, type LiveInit, liveInit } from "../init/drive.ts";
 import { startStub } from "../init/stub-process.ts";
 import { planScheduling } from "../inside/attributes.ts";
@@ -22,6 +23,7 @@ import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/
 import { effectiveLimits, limitsUntilStart } from "../inside/rlimits.ts";
 import { createParts, parkingPart } from "../plan/create-program.ts";
 import { doorbellFd, listenerFd, masterFd, notifyFd } from "../plan/host-facts.ts";
+import type { ValidatedSpec } from "../spec/validate.ts";
 import { findWarnings } from "../spec/warnings.ts";
 import { geteuid, prlimit } from "../syscall/processes.ts";
 import { homeIn } from "./environment.ts";
@@ -111,7 +113,7 @@ function makeInit(container: {
       // Init is at work for a while: what can wait until now is done beside it.
       keepConfig(options, prepared.configText);
       warn(options, prepared);
-      late.facts = readLateFacts(pid);
+      late.facts = readLateFacts(pid, spec);
     },
   };
   const found = during("unable to start container process", () => {
@@ -157,6 +159,7 @@ function hostActions(
       made.push(...makeCgroup(cgroup));
     },
     "write-id-maps": (pid) => writeIdMaps(pid, { uids: uidMappings, gids: gidMappings }),
+    "write-time-offsets": (pid) => writeTimeOffsets(pid, spec.linux?.timeOffsets),
     "apply-device-rules": () => applyResources(cgroup, "devices"),
     "set-rlimits": (pid) => {
       const limits = effectiveLimits(spec.process.rlimits ?? [], facts.callerOpenFiles);
@@ -254,11 +257,12 @@ type LateFacts = Pick<
   "init_process_pid" | "init_process_start" | "namespace_paths" | "external_descriptors"
 >;
 
-function readLateFacts(pid: number): LateFacts {
+function readLateFacts(pid: number, { linux }: ValidatedSpec): LateFacts {
+  const time = (linux?.namespaces ?? []).some(({ type }) => type === "time");
   return {
     init_process_pid: pid,
     init_process_start: readProcessStat(pid)?.startTimeTicks ?? 0,
-    namespace_paths: namespacePaths(pid),
+    namespace_paths: namespacePaths(pid, time),
     external_descriptors: readStandardStreams(),
   };
 }

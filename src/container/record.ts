@@ -113,9 +113,14 @@ const namespaceNames: readonly (readonly [key: string, name: string])[] = [
   ["NEWCGROUP", "cgroup"],
 ];
 
-/** Where the namespaces of a process can be found: tools that enter containers read it from state.json. */
-export function namespacePaths(pid: number): Readonly<Record<string, string>> {
-  return Object.fromEntries(namespaceNames.map(([key, name]) => [key, `/proc/${pid}/ns/${name}`]));
+/**
+ * Where the namespaces of a process can be found: tools that enter containers read it from state.json.
+ *
+ * @param time whether the container has a time namespace, for the kernel may have been built without them
+ */
+export function namespacePaths(pid: number, time: boolean): Readonly<Record<string, string>> {
+  const names = time ? [...namespaceNames, ["NEWTIME", "time"] as const] : namespaceNames;
+  return Object.fromEntries(names.map(([key, name]) => [key, `/proc/${pid}/ns/${name}`]));
 }
 
 function parse(text: string, path: string): unknown {

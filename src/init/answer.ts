@@ -2,6 +2,8 @@
 
 import { errnoName, errnos } from "../abi/errno.ts";
 import { fileTypes } from "../abi/file.ts";
+import { flagNames } from "../abi/flags.ts";
+import { cloneFlags } from "../abi/process.ts";
 import { readField, readWideField, statfsBuffer, statxBuffer } from "../abi/struct.ts";
 import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
@@ -105,6 +107,13 @@ function verify(
   switch (demand.kind) {
     case "result":
       if (found.result !== demand.value) refuse(`gave ${found.result}, not ${demand.value}`);
+      return;
+    case "namespace":
+      if (found.result !== demand.flag) {
+        const is = `is of another type (${flagNames(cloneFlags, found.result)})`;
+        const message = `linux.namespaces: ${demand.path} is no ${demand.type} namespace, it ${is}`;
+        raise({ kind: "refused", message });
+      }
       return;
     case "character-device": {
       const type = readField(statxBuffer, output(), "stx_mode") & fileTypes.S_IFMT;

@@ -2,12 +2,15 @@
 
 import { capabilities, isCapabilityName } from "../abi/capability.ts";
 import { PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, prctlOptions } from "../abi/process.ts";
-import { ignoreAny, type Step, step } from "../program/step.ts";
+import { ignore, ignoreAny, type Step, step } from "../program/step.ts";
 import type { Capabilities, Process, User } from "../spec/types.ts";
 import { capset, setgroups, setresgid, setresuid } from "../syscall/credentials.ts";
 import { prctl } from "../syscall/processes.ts";
 
 const { PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } = prctlOptions;
+
+/** Whether a process of the container may set its groups: user_namespaces(7), /proc/PID/setgroups. */
+export type GroupsRule = "allowed" | "denied" | "unknown";
 
 /**
  * Steps that take the user's ids and exactly the capability sets asked for. Run by init, last but for execve: behind
@@ -19,11 +22,12 @@ const { PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } 
  * Spec: config.md#posix-platform-user, config.md#linux-process (capabilities, noNewPrivileges).
  *
  * @param options.lastCapability number of the last capability that the kernel has
- * @param options.setgroups whether the groups may be set: not where the user namespace denies it
+ * @param options.setgroups whether the groups may be set: not where the user namespace denies it, which nobody knows of one
+ *   that is joined
  */
 export function planCredentials(
   process: Process,
-  options: { readonly setgroups: boolean; readonly lastCapability: number },
+  options: { readonly setgroups: GroupsRule; readonly lastCapability: number },
 ): Step[] {
   const user = process.user ?? {};
   const sets = process.capabilities ?? {};
@@ -47,13 +51,18 @@ export function planCredentials(
   ];
 }
 
-function ids(user: User, groups: boolean): Step[] {
+function ids(user: User, groups: GroupsRule): Step[] {
   const uid = user.uid ?? 0;
   const gid = user.gid ?? 0;
   return [
-    ...(groups
-      ? [step("setting the additional groups", setgroups(user.additionalGids ?? []))]
-      : []),
+    ...(groups === "denied"
+      ? []
+      : [
+          step("setting the additional groups", setgroups(user.additionalGids ?? []), {
+            // Root of a user namespace has the right to it, unless it is denied there; as with runc, it keeps its groups then.
+            ...(groups === "unknown" ? { recovery: ignore("EPERM") } : {}),
+          }),
+        ]),
     step(`setting the group ${gid}`, setresgid(gid)),
     step(`setting the user ${uid}`, setresuid(uid)),
   ];

@@ -11,6 +11,7 @@ import {
   clone,
   cloneIntoCgroup,
   exitGroup,
+  namespaceType,
   prctl,
   setns,
   setsid,
@@ -51,6 +52,9 @@ export function newNamespaces(namespaces: readonly Namespace[]): readonly Namesp
   return namespaces.filter(({ path }) => path === undefined || path === "").map(({ type }) => type);
 }
 
+/** So that a path to something else, a fifo or a terminal, has no effect. */
+const openNamespace = openFlags.O_NONBLOCK | openFlags.O_NOCTTY | openFlags.O_CLOEXEC;
+
 /**
  * Steps that join existing namespaces. Run by the stub before it makes new ones.
  *
@@ -59,7 +63,7 @@ export function newNamespaces(namespaces: readonly Namespace[]): readonly Namesp
  * refused, again behind it.
  *
  * Spec: config-linux.md#namespaces: the runtime MUST place the container process in the namespace of the path, and MUST
- * generate an error if the path is not of the type given (setns(2) says EINVAL).
+ * generate an error if the path is not of the type given: it is asked for, and setns(2) refuses it, too.
  */
 export function joinNamespaces(joined: readonly JoinedNamespace[]): Step[] {
   const user = joined.find(({ type }) => type === "user");
@@ -68,11 +72,17 @@ export function joinNamespaces(joined: readonly JoinedNamespace[]): Step[] {
     `opening the ${type} namespace ${path}`;
   const joining = ({ type, path }: JoinedNamespace): string =>
     `joining the ${type} namespace ${path}`;
-  const open = joined.map((namespace) =>
-    step(opening(namespace), openat(AT_FDCWD, namespace.path, { flags: openFlags.O_CLOEXEC }), {
-      slot: `namespace.${namespace.type}`,
-    }),
-  );
+  const open = joined.flatMap((namespace) => {
+    const { path, type } = namespace;
+    return [
+      step(opening(namespace), openat(AT_FDCWD, path, { flags: openNamespace }), {
+        slot: `namespace.${type}`,
+      }),
+      step(`asking ${path} for its type of namespace`, namespaceType(slot(`namespace.${type}`)), {
+        verify: { kind: "namespace", path, type, flag: namespaceFlags[type] },
+      }),
+    ];
+  });
   const enter = (namespace: JoinedNamespace): Step =>
     step(
       joining(namespace),

@@ -19,14 +19,14 @@
 //
 // With a user namespace the cgroup is made first and joined by the stub while that is the host's root; the id maps are
 // written from outside, and everything else is made inside.
-// Without a new (or joined) pid namespace there is no clone: the stub itself becomes init.
+// Without a new (or joined) pid namespace, or a new time namespace, there is no clone: the stub itself becomes init.
 
 import { present } from "../base/assert.ts";
 import { withoutEndSlashes } from "../base/path.ts";
 import { planExecutionDomain, planScheduling } from "../inside/attributes.ts";
 import { joinCgroupV1, joinCgroupV2, openCgroupV2 } from "../inside/cgroup.ts";
 import { planMaskedPaths, planReadonlyPaths } from "../inside/covered-paths.ts";
-import { planCredentials } from "../inside/credentials.ts";
+import { type GroupsRule, planCredentials } from "../inside/credentials.ts";
 import { effectiveDevices, planDevices } from "../inside/devices.ts";
 import { joinKeyring } from "../inside/keyring.ts";
 import {
@@ -149,6 +149,7 @@ function* enterAsRoot(linux: Linux, namespaces: Namespaces, facts: HostFacts): G
     // A network namespace takes the kernel longer than all the rest.
     meanwhile: ["make-cgroup", "apply-device-rules"],
   });
+  if (hasTimeOffsets(linux)) yield host("write-time-offsets");
   const born = forks(namespaces) && places.v2 !== undefined;
   const steps = [
     ...joinCgroupV1(places),
@@ -179,14 +180,26 @@ function* enterAsOther(linux: Linux, namespaces: Namespaces, facts: HostFacts): 
     ...(made.has("user") ? [...becomeRoot(), ...dieWithRuntime()] : first),
     // Inside the user namespace, which then owns them.
     ...makeNamespaces(made),
-    ...becomeInit(namespaces, facts, undefined),
   ];
-  yield batch("namespaces", second, { meanwhile: ["apply-device-rules"] });
+  const third = becomeInit(namespaces, facts, undefined);
+  const options = { meanwhile: ["apply-device-rules"] } as const;
+  if (!hasTimeOffsets(linux)) {
+    yield batch("namespaces", [...second, ...third], options);
+    return;
+  }
+  yield batch("namespaces", second, options);
+  yield host("write-time-offsets");
+  yield batch("init", third);
 }
 
-/** unshare(2) and setns(2) put only children into a pid namespace. */
+/** They can be written until the first process enters the time namespace: time_namespaces(7). */
+function hasTimeOffsets({ timeOffsets }: Linux): boolean {
+  return timeOffsets !== undefined && Object.keys(timeOffsets).length > 0;
+}
+
+/** unshare(2) and setns(2) put only children into a pid namespace, and unshare(2) only them into a time namespace. */
 function forks({ made, joined }: Namespaces): boolean {
-  return made.has("pid") || joined.has("pid");
+  return made.has("pid") || joined.has("pid") || made.has("time");
 }
 
 /** From the stub to init: forked into the pid namespace, with a cgroup namespace and a session of its own. */
@@ -346,8 +359,10 @@ function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
 }
 
 /** Whether groups can be set: with a map of a single id written by an unprivileged caller, setgroups is denied for good. */
-export function allowsGroups(linux: Linux): boolean {
+export function allowsGroups(linux: Linux): GroupsRule {
   const { namespaces = [], gidMappings: mappings = [] } = linux;
-  if (!newNamespaces(namespaces).includes("user")) return true;
-  return mappings.length > 1 || (mappings[0]?.size ?? 0) > 1;
+  const user = namespaces.find(({ type }) => type === "user");
+  if (user === undefined) return "allowed";
+  if ((user.path ?? "") !== "") return "unknown";
+  return mappings.length > 1 || (mappings[0]?.size ?? 0) > 1 ? "allowed" : "denied";
 }

@@ -18,7 +18,7 @@
 import { present } from "../base/assert.ts";
 import { planExecutionDomain, planScheduling, setAffinity } from "../inside/attributes.ts";
 import { type CgroupPlaces, joinCgroupV1, openCgroupV2 } from "../inside/cgroup.ts";
-import { planCredentials } from "../inside/credentials.ts";
+import { type GroupsRule, planCredentials } from "../inside/credentials.ts";
 import { joinKeyringOfInit } from "../inside/keyring.ts";
 import {
   becomeRoot,
@@ -71,7 +71,7 @@ export type ProcessFacts = Pick<
   readonly initPid: number;
   /** Whether the root of init's mount namespace is the container's; otherwise init has only changed its root. */
   readonly ownsMounts: boolean;
-  readonly setgroups: boolean;
+  readonly setgroups: GroupsRule;
   /** What the container's config says of personality and memory policy. */
   readonly linux: Pick<Linux, "personality" | "memoryPolicy">;
   /** Whether the process is told the number of sockets that it gets, and so has to be told its pid. */

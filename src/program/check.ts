@@ -67,7 +67,7 @@ function checkOperands({ call, doing, verify }: Step, { defined, named }: Known)
   const outputs = call.operands.filter(isOutput).length;
   // A record has one place for what the kernel writes.
   assert(outputs <= 1, `"${doing}" has two outputs`);
-  const needsOutput = verify !== undefined && verify.kind !== "result";
+  const needsOutput = verify !== undefined && !["result", "namespace"].includes(verify.kind);
   assert(!needsOutput || outputs === 1, `"${doing}" verifies an output that it does not have`);
   for (const operand of call.operands) {
     if (operand.kind !== "result") continue;

@@ -115,6 +115,8 @@ function printVerification(verification: Verification): string {
       return `on the file system 0x${verification.magic.toString(16)}`;
     case "path-inside":
       return "inside the root";
+    case "namespace":
+      return `a ${verification.type} namespace`;
     case "result":
       return `${verification.value}`;
   }

@@ -8,6 +8,8 @@ export type HostAction =
   | "make-cgroup"
   /** Writes setgroups, uid_map and gid_map of the stub that has made a user namespace. */
   | "write-id-maps"
+  /** Writes timens_offsets of the stub that has made a time namespace. */
+  | "write-time-offsets"
   /** Puts the cgroup's device rules in force. */
   | "apply-device-rules"
   /** Writes the limits into the cgroup's files. */

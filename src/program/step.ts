@@ -1,6 +1,7 @@
 // A step of an init program: a system call with the reason for it, where to go when it fails, and what must come out of it.
 
 import type { ErrnoName } from "../abi/errno.ts";
+import type { NamespaceType } from "../spec/types.ts";
 import type { Syscall } from "../syscall/value.ts";
 
 /** What to do when a call fails in a way that was expected; every other failure ends the program. */
@@ -28,6 +29,13 @@ export type Verification =
   | { readonly kind: "file-system"; readonly magic: number }
   /** getcwd: a path inside the root, which starts with a slash (CVE-2024-21626). */
   | { readonly kind: "path-inside" }
+  /** ioctl(NS_GET_NSTYPE): the namespace at a path of linux.namespaces is of the type that stands beside it. */
+  | {
+      readonly kind: "namespace";
+      readonly path: string;
+      readonly type: NamespaceType;
+      readonly flag: number;
+    }
   /** The result itself. */
   | { readonly kind: "result"; readonly value: number };
 

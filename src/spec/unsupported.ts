@@ -42,12 +42,6 @@ const specRows: readonly Row<Spec>[] = [
   row("linux.seccomp", "/linux/seccomp", ({ linux }) => linux?.seccomp !== undefined),
   row("linux.intelRdt", "/linux/intelRdt", ({ linux }) => hasMembers(linux?.intelRdt)),
   row("linux.netDevices", "/linux/netDevices", ({ linux }) => hasMembers(linux?.netDevices)),
-  row("linux.timeOffsets", "/linux/timeOffsets", ({ linux }) => hasMembers(linux?.timeOffsets)),
-  {
-    what: "time namespace",
-    find: ({ linux }) =>
-      findFirst(linux?.namespaces ?? [], ({ type }) => type === "time", "/linux/namespaces"),
-  },
 ];
 
 /** Everything in a config that this version does not do. */
@@ -110,10 +104,9 @@ function optionRow(name: string): Row<Spec> {
 function findFirst<Entry>(
   list: readonly Entry[],
   matches: (entry: Entry) => boolean,
-  pointer = "/mounts",
 ): string | undefined {
   const index = list.findIndex(matches);
-  return index < 0 ? undefined : `${pointer}/${index}`;
+  return index < 0 ? undefined : `/mounts/${index}`;
 }
 
 function isSet(text: string | undefined): boolean {

@@ -3,6 +3,7 @@
 import {
   CLONE_INTO_CGROUP,
   cloneFlags,
+  NS_GET_NSTYPE,
   prctlOptions,
   rlimitResources,
   signalSetBytes,
@@ -28,6 +29,11 @@ export function unshare(namespaces: number): Syscall {
 
 export function setns(fd: Fd, namespaces: number): Syscall {
   return call("setns", fdOperand(fd), flags(cloneFlags, namespaces));
+}
+
+/** The type of the namespace behind a descriptor, as its flag; ENOTTY for what is none. ioctl_ns(2). */
+export function namespaceType(fd: Fd): Syscall {
+  return call("ioctl", fdOperand(fd), flags({ NS_GET_NSTYPE }, NS_GET_NSTYPE));
 }
 
 /**

@@ -39,7 +39,7 @@ const libcLayouts = ["ifreq", "messageHeader", "controlMessage"];
 const kernelHeaders = [
   ...["bpf", "capability", "close_range", "errno", "fcntl", "magic", "memfd", "mount"],
   ...["openat2", "poll", "prctl", "resource", "sched", "signal", "sockios", "stat", "time_types"],
-  ...["un", "wait", "uio", "tty", "ioprio", "mempolicy", "personality"],
+  ...["un", "wait", "uio", "tty", "ioprio", "mempolicy", "personality", "nsfs"],
 ]
   .map((name) => `linux/${name}.h`)
   .concat("asm/ioctls.h", "asm/termbits.h");

@@ -122,7 +122,14 @@ function printExec(exec: {
     user: { uid: exec.user ?? 0, gid: exec.user ?? 0 },
   };
   const joined: JoinFacts = { ...facts, namespaces };
-  const planned = { ...facts, linux: {}, initPid: 2000, ownsMounts, setgroups: true, activated };
+  const planned = {
+    ...facts,
+    linux: {},
+    initPid: 2000,
+    ownsMounts,
+    setgroups: "allowed" as const,
+    activated,
+  };
   const program = { parts: [...execParts(joined, () => ({ process, facts: planned }))] };
   checkProgram(program);
   return printProgram(program);

@@ -4,7 +4,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { runProgram } from "../cli/executable.ts";
+import { logMessages, runProgram } from "../cli/executable.ts";
 import { openExecRoom } from "../support/exec-room.ts";
 import { type Room, statusField } from "../support/room.ts";
 
@@ -25,7 +25,7 @@ const mounts = [
 function run(change: Change): { readonly status: number; readonly output: string } {
   const { directory } = room.makeBundle({ mounts, ...change });
   const { status, stdout, stderr } = room.tsRunc(["run", "-b", directory, room.newId()]);
-  return { status, output: (status === 0 ? stdout : stderr).trim() };
+  return { status, output: status === 0 ? stdout.trim() : logMessages(stderr).join("\n") };
 }
 
 function expectRun(change: Change, output: string | RegExp): void {

@@ -53,11 +53,6 @@ const requests: readonly (readonly [string, string, unknown])[] = [
   ],
   ["linux.intelRdt", "/linux/intelRdt", makeConfig({ linux: { intelRdt: { closID: "a" } } })],
   ["linux.netDevices", "/linux/netDevices", makeConfig({ linux: { netDevices: { eth0: {} } } })],
-  [
-    "time namespace",
-    "/linux/namespaces/5",
-    makeConfig({ linux: withNamespaces({ type: "time" }) }),
-  ],
 ];
 
 for (const [what, pointer, config] of requests) {
@@ -74,14 +69,6 @@ test("findUnsupported() names both maps of a mount", () => {
   ]);
 });
 
-test("findUnsupported() names time offsets beside their namespace", () => {
-  const linux = { ...withNamespaces({ type: "time" }), timeOffsets: { boottime: { secs: 1 } } };
-  assert.equal(findUnsupported(validateConfig(makeConfig({ linux }))), [
-    { what: "linux.timeOffsets", pointer: "/linux/timeOffsets" },
-    { what: "time namespace", pointer: "/linux/namespaces/5" },
-  ]);
-});
-
 test("findUnsupported() lets values pass that ask for nothing", () => {
   const config = makeConfig({
     process: {
@@ -95,7 +82,6 @@ test("findUnsupported() lets values pass that ask for nothing", () => {
       mountLabel: "",
       intelRdt: {},
       netDevices: {},
-      timeOffsets: {},
     },
   });
   assert.equal(findUnsupported(validateConfig(config)), []);

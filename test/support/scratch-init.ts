@@ -22,6 +22,7 @@ export const noActions: HostActions = {
   "write-id-maps": nothing,
   "apply-device-rules": nothing,
   "apply-limits": nothing,
+  "write-time-offsets": nothing,
   "set-rlimits": nothing,
   "set-scheduling": nothing,
 };

@@ -179,6 +179,12 @@ export const cases: Readonly<Record<string, Sequence>> = {
     ["mask", files.umask(0o22)],
     ["mask again", files.umask(0o22)],
   ],
+  "types of namespaces": [
+    ["namespace", files.openat(own, "/proc/self/ns/net", { flags: O_CLOEXEC })],
+    ["type", processes.namespaceType(slot("namespace"))],
+    ["no namespace", processes.namespaceType(sharedFile)],
+    ["namespace closed", files.close(slot("namespace"))],
+  ],
   "files without a name": [
     ["counter", sockets.eventfd(eventfdFlags.EFD_CLOEXEC | eventfdFlags.EFD_NONBLOCK)],
     ["nothing counted", files.read(slot("counter"), 8)],

@@ -31,6 +31,7 @@ const noActions: HostActions = {
   "write-id-maps": () => {},
   "apply-device-rules": () => {},
   "apply-limits": () => {},
+  "write-time-offsets": () => {},
   "set-rlimits": () => {},
   "set-scheduling": () => {},
 };
