@@ -59,11 +59,18 @@ export function planUmask(mask: number | undefined): Step[] {
   return [step("setting the umask", umask(mask ?? 0o022))];
 }
 
-/** Gives the standard streams to the container's user, so that it can open /dev/stdout; pipes and terminals only obey. */
-export function ownStandardStreams(user: { readonly uid: number; readonly gid: number }): Step[] {
+/**
+ * Gives the standard streams to the container's user, so that it can open /dev/stdout; pipes and terminals only obey. The
+ * null device stays root's: it is not this process's alone.
+ */
+export function ownStandardStreams(
+  user: { readonly uid: number; readonly gid: number },
+  nullStreams: readonly number[],
+): Step[] {
   if (user.uid === 0) return [];
-  return [0, 1, 2].map((fd) =>
-    // /dev/null, a read-only file, a stream that is closed: not worth failing.
+  const streams = [0, 1, 2].filter((fd) => !nullStreams.includes(fd));
+  return streams.map((fd) =>
+    // A read-only file, a stream that is closed: not worth failing.
     step(
       "giving the standard streams to the user",
       fchownat(fd, "", { ...user, flags: atFlags.AT_EMPTY_PATH }),

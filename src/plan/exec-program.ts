@@ -94,8 +94,7 @@ export function* execParts(
   const entered = enter(facts, planned);
   const user = becomeUser(planned);
   if (planned.process.terminal !== true) {
-    const streams = reopenNullStreams(planned.facts.nullStreams);
-    yield batch("process", [...entered, ...streams, ...user], { independent: true });
+    yield batch("process", [...entered, ...user], { independent: true });
     return;
   }
   const fds = { relayFd: relayFd(facts.preserveFds), masterFd: masterFd(facts.preserveFds) };
@@ -154,8 +153,10 @@ function becomeUser({ process, facts }: PlannedProcess): Step[] {
   const { uid = 0, gid = 0, umask } = process.user ?? {};
   const env = process.env ?? [];
   const { linux } = facts;
+  const nullStreams = process.terminal === true ? [] : facts.nullStreams;
   return [
-    ...ownStandardStreams({ uid, gid }),
+    ...reopenNullStreams(nullStreams),
+    ...ownStandardStreams({ uid, gid }, nullStreams),
     ...readPasswd(env, uid),
     // As root, who may enter what the user may not.
     ...enterWorkingDirectory(process.cwd),

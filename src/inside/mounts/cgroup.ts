@@ -126,7 +126,12 @@ function hierarchySteps(
     ? newFileSystemSteps({
         doing,
         name,
-        mount: { destination, type: "cgroup", source: "cgroup" },
+        // As runc names them in the table of mounts.
+        mount: {
+          destination,
+          type: "cgroup",
+          source: hierarchy.option === "name=systemd" ? "systemd" : "cgroup",
+        },
         options: { ...options, data: hierarchy.option.split(",") },
       })
     : [

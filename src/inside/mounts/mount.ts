@@ -104,14 +104,14 @@ function absoluteSource(source: string, bundle: string): string {
  * devices of later entries had to be made first.
  */
 export function finishMount({ mount, index, options }: MountEntry): Step[] {
-  const { set } = options.attributes;
-  const isReadonly = (set & mountAttributes.MOUNT_ATTR_RDONLY) !== 0;
+  const { MOUNT_ATTR_RDONLY } = mountAttributes;
+  const isReadonly = (options.attributes.set & MOUNT_ATTR_RDONLY) !== 0;
   if (mount.type !== "tmpfs" || options.bind || !isReadonly) return [];
   const doing = `making ${JSON.stringify(mount.destination)} read-only`;
   const here = `mount${index}.finished`;
   return [
     openInRoot(doing, mount.destination, { slot: here }),
-    step(doing, mountSetattr(slot(here), "", { flags: AT_EMPTY_PATH, set })),
+    step(doing, mountSetattr(slot(here), "", { flags: AT_EMPTY_PATH, set: MOUNT_ATTR_RDONLY })),
     step(doing, close(slot(here))),
   ];
 }
