@@ -46,11 +46,16 @@ export function prepareRoot(
 ): Step[] {
   const { propagation, masks } = options;
   const type = propagationType(propagation ?? "rslave");
+  const spreads = type === MS_SHARED || type === MS_UNBINDABLE;
   const opening = "opening the rootfs";
   return [
+    // What keeps mounts from spreading is for all of them; what lets them spread for no more than is asked for.
     step(
-      "keeping mounts from spreading to the host",
-      mountSetattr(AT_FDCWD, "/", { flags: AT_RECURSIVE, propagation: type }),
+      "setting the propagation of the host's mounts",
+      mountSetattr(AT_FDCWD, "/", {
+        flags: spreads && propagation?.startsWith("r") !== true ? 0 : AT_RECURSIVE,
+        propagation: type,
+      }),
     ),
     // pivot_root refuses a new root on a shared mount, and what is mounted on one would show on the host.
     ...(type === MS_SHARED
@@ -103,12 +108,23 @@ function propagationType(propagation: RootfsPropagation): number {
 /** Steps that make the rootfs the root, the host's tree gone. Run by init, everything mounted. */
 export function pivotToRoot(): Step[] {
   const doing = "pivoting to the rootfs";
+  const oldRoot = "rootfs.old";
   return [
+    step(doing, openat(AT_FDCWD, "/", { flags: O_PATH | O_DIRECTORY | O_CLOEXEC }), {
+      slot: oldRoot,
+    }),
     step(doing, fchdir(slot(rootSlot))),
     // Both paths are the same: the old root ends up on top of the new one and is then taken off (pivot_root(2), NOTES).
     step(doing, pivotRoot(".", ".")),
-    // So that taking it off does not spread.
-    step(doing, mount("", ".", { flags: mountFlags.MS_SLAVE | mountFlags.MS_REC })),
+    // So that taking it off does not spread: by descriptor, for "." is the new root to all but umount2.
+    step(
+      doing,
+      mountSetattr(slot(oldRoot), "", {
+        flags: AT_EMPTY_PATH | AT_RECURSIVE,
+        propagation: MS_SLAVE,
+      }),
+    ),
+    step(doing, close(slot(oldRoot))),
     step(doing, umount2(".", unmountFlags.MNT_DETACH)),
     step(doing, chdir("/")),
   ];

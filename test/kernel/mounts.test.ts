@@ -51,6 +51,26 @@ test("an overlay with more layers than fsconfig takes is mounted all the same", 
   assert.match(stdout, / \/tmp\/merged rw,nosuid,nodev,relatime - overlay /);
 });
 
+test("a shared root takes nothing off a host whose mounts are shared", () => {
+  const places = join(room.directory, "shared-host");
+  const bundle = room.makeBundle({
+    mounts: [
+      proc,
+      { destination: "/mnt", type: "bind", source: "/etc", options: ["bind", "shared"] },
+    ],
+    process: { args: ["cat", "/proc/self/mountinfo"] },
+    linux: { namespaces: namespaces("pid", "mount"), rootfsPropagation: "shared" },
+  });
+  const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
+  // The stand-in for a host: its mounts are shared with those that the container's namespace begins with.
+  const script = `mount --make-rshared / && mkdir ${places} && mount -t tmpfs ours ${places} && ${run} && mountpoint ${places} && wc -l < /proc/self/mountinfo`;
+  const { status, stdout, stderr } = runBriefly(["unshare", "--mount", "sh", "-c", script]);
+  assert.is(status, 0, stderr);
+  assert.match(stdout, / \/ rw,relatime shared:\d+ /);
+  assert.match(stdout, / \/mnt rw,relatime shared:\d+ /);
+  assert.match(stdout, /is a mountpoint/);
+});
+
 test("a flag of the superblock that the file system does not know is passed over, as by mount(2)", () => {
   const bundle = room.makeBundle({
     mounts: [
