@@ -43,6 +43,7 @@ test_packages=(
   "fish /usr/bin/fish"
   "groff-base /usr/bin/groff"
   "mandoc /usr/bin/mandoc"
+  "apparmor /usr/sbin/apparmor_parser"
 )
 wanted=("${run_packages[@]}")
 [ "${1:-}" = run ] || wanted+=("${test_packages[@]}")

@@ -96,6 +96,7 @@ export const fileSystemMagic = {
   DEVPTS_SUPER_MAGIC: 0x1cd1,
   CGROUP_SUPER_MAGIC: 0x27e0eb,
   CGROUP2_SUPER_MAGIC: 0x63677270,
+  SELINUX_MAGIC: 0xf97cff8c,
   NSFS_MAGIC: 0x6e736673,
 } as const;
 

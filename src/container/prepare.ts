@@ -80,6 +80,10 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
   const { consoleSocket } = options;
   checkConsole({ terminal: spec.process.terminal === true, consoleSocket, detached });
   const linux = spec.linux ?? {};
+  const { selinuxLabel = "" } = spec.process;
+  const labelled = selinuxLabel !== "" || (linux.mountLabel ?? "") !== "";
+  const selinux = labelled ? await import("../host/selinux.ts") : undefined;
+  selinux?.requireSelinux(selinuxLabel);
   const rootfs = rootfsPath(spec, bundle);
   const root = readRootFacts(rootfs, linux.rootfsPropagation);
   const host = readCgroupHost();
@@ -100,6 +104,7 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
     hostHasKcore: exists("/proc/kcore"),
     lastCapability: readLastCapability(),
     inUserNamespace: isInUserNamespace(),
+    selinux: selinux?.isSelinuxEnabled() === true,
     noPivot: options.noPivot,
     keyring: options.noNewKeyring ? undefined : keyringName(id),
     exitAddress: stubExitAddress,

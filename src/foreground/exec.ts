@@ -95,34 +95,28 @@ async function processReader(
   const { initialAffinity } = record.tsRunc;
   if (process.kind === "changes") {
     const { changes } = process;
-    const isAsked = changes.apparmorProfile !== undefined || changes.selinuxLabel !== undefined;
-    const refuse = isAsked ? await unsupportedRefuser() : undefined;
-    const readProcess = (config: ValidatedSpec): ExecProcess => {
-      const changed = changeProcess(config.process, changes);
-      refuse?.(changed);
-      return changed;
-    };
-    return { readProcess, initialAffinity };
+    if (changes.selinuxLabel !== undefined) (await selinux()).requireSelinux(changes.selinuxLabel);
+    return { readProcess: (config) => changeProcess(config.process, changes), initialAffinity };
   }
   const { validateProcess } = await import("../spec/validate.ts");
-  const refuse = await unsupportedRefuser();
   const text = readText(process.path, "reading the process");
   const read = (): ValidatedProcess =>
     validateProcess(parseConfig(text, process.path), { document: process.path });
+  const labels = text.includes("selinuxLabel") ? await selinux() : undefined;
   // Mostly there is nothing to be known of it before the stub is started, and then it is read beside that.
   const early = text.includes("execCPUAffinity") ? read() : undefined;
   const readProcess = (config: ValidatedSpec): ExecProcess => {
     const given = early ?? read();
-    refuse(given);
+    labels?.requireSelinux(given.selinuxLabel);
     return completeProcess(given, config.process);
   };
   const asked = early?.execCPUAffinity;
   return { readProcess, initialAffinity: asked === undefined ? initialAffinity : asked.initial };
 }
 
-async function unsupportedRefuser(): Promise<(process: ExecProcess) => void> {
-  const { findUnsupportedProcess, refuseUnsupported } = await import("../spec/unsupported.ts");
-  return (process) => refuseUnsupported(findUnsupportedProcess(process));
+/** Loaded where a label is given. */
+function selinux(): Promise<typeof import("../host/selinux.ts")> {
+  return import("../host/selinux.ts");
 }
 
 /** Spec: config.md#linux-process: a capability that cannot be mapped to the kernel SHOULD be warned of. */

@@ -85,7 +85,7 @@ function raiseStep(step: Step, result: number): never {
       message: `${step.doing}: ${missing}; ts-runc needs Linux 5.14 or later`,
     });
   }
-  const target = describeTarget(step.call);
+  const target = step.target ?? describeTarget(step.call);
   raise({
     kind: "syscall",
     doing: step.doing,

@@ -28,8 +28,10 @@ const maskSlot = "mask";
  * Steps that make the empty, read-only tmpfs for masking directories, and attach it to the directory of the rootfs,
  * whose descriptor is in slot `on`: below the root, which is mounted over it next, so that nobody will see it. Only an
  * attached mount can be cloned by older kernels, and one instance serves for all. Run by init.
+ *
+ * @param label `linux.mountLabel`; empty where there is none
  */
-export function makeMask(on: string): Step[] {
+export function makeMask(on: string, label: string): Step[] {
   const doing = "making the mask for directories";
   const context = slot("mask.context");
   return [
@@ -39,6 +41,7 @@ export function makeMask(on: string): Step[] {
     // The smallest that there is: one inode, one block.
     step(doing, fsconfigString(context, "nr_inodes", "1")),
     step(doing, fsconfigString(context, "nr_blocks", "1")),
+    ...(label === "" ? [] : [step(doing, fsconfigString(context, "context", label))]),
     step(doing, fsconfigCreate(context)),
     step(doing, fsmount(context, mountAttributes.MOUNT_ATTR_RDONLY), { slot: maskSlot }),
     step(doing, moveMount(slot(maskSlot), slot(on))),

@@ -42,9 +42,11 @@ export function prepareRoot(
     readonly propagation: RootfsPropagation | undefined;
     /** There are paths to mask. */
     readonly masks: boolean;
+    /** `linux.mountLabel`; empty where there is none. */
+    readonly label: string;
   },
 ): Step[] {
-  const { propagation, masks } = options;
+  const { propagation, masks, label } = options;
   const type = propagationType(propagation ?? "rslave");
   const spreads = type === MS_SHARED || type === MS_UNBINDABLE;
   const opening = "opening the rootfs";
@@ -80,7 +82,7 @@ export function prepareRoot(
       openTree(slot("rootfs"), "", AT_EMPTY_PATH | AT_RECURSIVE | cloneFlags),
       { slot: rootSlot },
     ),
-    ...(masks ? makeMask("rootfs") : []),
+    ...(masks ? makeMask("rootfs", label) : []),
     step("making the rootfs a mount", moveMount(slot(rootSlot), slot("rootfs"))),
     step(opening, close(slot("rootfs"))),
   ];

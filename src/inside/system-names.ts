@@ -1,9 +1,9 @@
 // What init sets for the whole of its uts, network and ipc namespaces: names, the loopback device, sysctls.
 
-import { fileSystemMagic, openFlags, resolveFlags } from "../abi/file.ts";
+import { AT_FDCWD, fileSystemMagic, openFlags, resolveFlags } from "../abi/file.ts";
 import { interfaceFlags, socketFamilies, socketTypes } from "../abi/socket.ts";
 import { type Step, step } from "../program/step.ts";
-import { close, fstatfs, openat2, writeText } from "../syscall/files.ts";
+import { close, fstatfs, openat, openat2, writeText } from "../syscall/files.ts";
 import { fsconfigCreate, fsmount, fsopen } from "../syscall/mounts.ts";
 import { setdomainname, sethostname } from "../syscall/processes.ts";
 import { setInterfaceFlags, socket } from "../syscall/sockets.ts";
@@ -35,7 +35,25 @@ export function loopbackUp(): Step[] {
   ];
 }
 
-const procSlot = "proc";
+/** The root of a procfs that no container can have changed. */
+export const procSlot = "proc";
+
+/**
+ * Steps that open the host's procfs as the private one, while it is in sight: in a user namespace no other can be made
+ * for a pid namespace that is not owned by it.
+ */
+export function openHostProc(): Step[] {
+  const doing = "opening the host's procfs";
+  const flags = openFlags.O_PATH | openFlags.O_DIRECTORY | openFlags.O_CLOEXEC;
+  return [step(doing, openat(AT_FDCWD, "/proc", { flags }), { slot: procSlot }), isProc(doing)];
+}
+
+function isProc(doing: string): Step {
+  return step(doing, fstatfs(slot(procSlot)), {
+    slot: "proc.stat",
+    verify: { kind: "file-system", magic: fileSystemMagic.PROC_SUPER_MAGIC },
+  });
+}
 
 /**
  * Steps that make a procfs of our own, which no container can have put something over (CVE-2025-52881), in slot `proc`.
@@ -49,10 +67,7 @@ export function openPrivateProc(): Step[] {
     step(doing, fsconfigCreate(slot("proc.context"))),
     step(doing, fsmount(slot("proc.context"), 0), { slot: procSlot }),
     step(doing, close(slot("proc.context"))),
-    step(doing, fstatfs(slot(procSlot)), {
-      slot: "proc.stat",
-      verify: { kind: "file-system", magic: fileSystemMagic.PROC_SUPER_MAGIC },
-    }),
+    isProc(doing),
   ];
 }
 

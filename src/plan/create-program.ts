@@ -29,6 +29,7 @@ import { planMaskedPaths, planReadonlyPaths } from "../inside/covered-paths.ts";
 import { type GroupsRule, planCredentials } from "../inside/credentials.ts";
 import { effectiveDevices, planDevices } from "../inside/devices.ts";
 import { joinKeyring } from "../inside/keyring.ts";
+import { isLabelled, labelKeyring, planLabels } from "../inside/labels.ts";
 import {
   finishMount,
   isBind,
@@ -74,6 +75,7 @@ import {
 import {
   closePrivateProc,
   loopbackUp,
+  openHostProc,
   openPrivateProc,
   planDomainname,
   planHostname,
@@ -223,20 +225,34 @@ function* buildRoot(
   facts: HostFacts,
 ): Generator<Part> {
   const { made } = namespaces;
-  const { rootfsPropagation: propagation, maskedPaths = [] } = spec.linux ?? {};
+  const { rootfsPropagation: propagation, maskedPaths = [], mountLabel = "" } = spec.linux ?? {};
   const entries = mountEntries(spec.mounts ?? []);
   const { bundle, cgroup, preserveFds } = facts;
-  const mountFacts = { bundle, cgroup, relayFd: relayFd(preserveFds) };
+  const mountFacts = {
+    bundle,
+    cgroup,
+    relayFd: relayFd(preserveFds),
+    label: mountLabel,
+    labelsFiles: facts.selinux,
+  };
   const hasMountNamespace = made.has("mount") || namespaces.joined.has("mount");
   const keepsDescriptors = countPlaces(spec) < placesMany;
+  const { selinuxLabel = "" } = spec.process;
+  const keyring = facts.keyring === undefined ? [] : joinKeyring(facts.keyring);
   const surroundings = [
     ...resetAffinity(),
-    ...(facts.keyring === undefined ? [] : joinKeyring(facts.keyring)),
+    // The host's proc must still be in sight.
+    ...(isLabelled(spec.process) ? openProc(namespaces) : []),
+    ...(selinuxLabel === "" ? keyring : labelKeyring(selinuxLabel, keyring)),
     ...(made.has("network") ? loopbackUp() : []),
   ];
   const mounts = hasMountNamespace
     ? [
-        ...prepareRoot(facts.root, { propagation, masks: maskedPaths.length > 0 }),
+        ...prepareRoot(facts.root, {
+          propagation,
+          masks: maskedPaths.length > 0,
+          label: mountLabel,
+        }),
         ...entries.flatMap((entry) => planMount(entry, mountFacts)),
         ...(facts.notifies ? attachNotifyDirectory(notifyFd(preserveFds), notifyDirectory) : []),
         ...(spec.process.terminal === true ? findMultiplexer(mountFacts.relayFd) : []),
@@ -265,6 +281,11 @@ function* buildRoot(
   yield batch("user", becomeUser(spec, facts));
 }
 
+function openProc(namespaces: Namespaces): Step[] {
+  const foreign = hasUserNamespace(namespaces) && !namespaces.made.has("pid");
+  return foreign ? openHostProc() : openPrivateProc();
+}
+
 function isScheduled({ scheduler, ioPriority }: Process): boolean {
   return (scheduler ?? ioPriority) !== undefined;
 }
@@ -289,12 +310,13 @@ function enterRoot(
   const linux = spec.linux ?? {};
   const sysctls = linux.sysctl ?? {};
   const hasSysctls = Object.keys(sysctls).length > 0;
+  const labelled = isLabelled(spec.process);
   const bindDevices =
     facts.inUserNamespace || namespaces.made.has("user") || namespaces.joined.has("user");
   const devices = effectiveDevices(linux.devices ?? []);
   return [
-    // The host's proc must still be in sight.
-    ...(hasSysctls ? openPrivateProc() : []),
+    // The host's proc must still be in sight; labels have had it opened before.
+    ...(hasSysctls && !labelled ? openPrivateProc() : []),
     // A /dev bound from the host has its devices, and is not ours to change.
     ...(bindsDev(entries)
       ? []
@@ -321,7 +343,7 @@ function enterRoot(
     }),
     ...planHostname(spec.hostname),
     ...planDomainname(spec.domainname),
-    ...(hasSysctls ? [...planSysctls(sysctls), ...closePrivateProc()] : []),
+    ...(hasSysctls ? [...planSysctls(sysctls), ...(labelled ? [] : closePrivateProc())] : []),
   ];
 }
 
@@ -348,6 +370,9 @@ function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
     ...((linux.personality ?? linux.memoryPolicy) === undefined ? [] : planExecutionDomain(linux)),
     // Before the user loses the right to raise them.
     ...limitsAtCreate(effectiveLimits(process.rlimits ?? [], facts.callerOpenFiles)),
+    ...(isLabelled(process)
+      ? [...planLabels(process, "unable to apply apparmor profile: "), ...closePrivateProc()]
+      : []),
     ...planCredentials(process, {
       lastCapability: facts.lastCapability,
       setgroups: allowsGroups(linux),

@@ -20,6 +20,7 @@ import { planExecutionDomain, planScheduling, setAffinity } from "../inside/attr
 import { type CgroupPlaces, joinCgroupV1, openCgroupV2 } from "../inside/cgroup.ts";
 import { type GroupsRule, planCredentials } from "../inside/credentials.ts";
 import { joinKeyringOfInit } from "../inside/keyring.ts";
+import { isLabelled, labelKeyring, planLabels } from "../inside/labels.ts";
 import {
   becomeRoot,
   dieWithRuntime,
@@ -43,6 +44,7 @@ import {
 } from "../inside/process.ts";
 import { effectiveLimits, limitsAtCreate } from "../inside/rlimits.ts";
 import { enterOpenedRoot, openRoot } from "../inside/rootfs.ts";
+import { closePrivateProc, openPrivateProc } from "../inside/system-names.ts";
 import {
   findMultiplexer,
   openDescriptors,
@@ -129,11 +131,15 @@ function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
   const others = joined.namespaces.filter((type) => !isPid(type));
   const target = targetFd(joined.preserveFds);
   const affinity = process.execCPUAffinity?.final ?? "";
+  const { selinuxLabel = "" } = process;
+  const keyring = facts.keyring === undefined ? [] : joinKeyringOfInit(facts.keyring);
   return [
     // Behind the cpuset, which says what "every processor" is.
     ...(affinity === "" ? resetAffinity() : [setAffinity("final", affinity)]),
     ...((process.scheduler ?? process.ioPriority) === undefined ? [] : planScheduling(process)),
     ...limitsAtCreate(effectiveLimits(process.rlimits ?? [], facts.callerOpenFiles)),
+    // As the host's root: in a user namespace the kernel would want to see a proc with nothing masked.
+    ...(isLabelled(process) ? openPrivateProc() : []),
     ...(process.terminal === true ? openDescriptors() : []),
     ...(facts.ownsMounts ? [] : openRoot(`/proc/${facts.initPid}/root`)),
     ...joinNamespacesOf(target, others),
@@ -144,7 +150,7 @@ function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
       : []),
     ...(facts.ownsMounts ? openRoot("/") : enterOpenedRoot()),
     ...newSession(),
-    ...(facts.keyring === undefined ? [] : joinKeyringOfInit(facts.keyring)),
+    ...(selinuxLabel === "" ? keyring : labelKeyring(selinuxLabel, keyring)),
   ];
 }
 
@@ -162,6 +168,7 @@ function becomeUser({ process, facts }: PlannedProcess): Step[] {
     ...enterWorkingDirectory(process.cwd),
     ...planUmask(umask),
     ...((linux.personality ?? linux.memoryPolicy) === undefined ? [] : planExecutionDomain(linux)),
+    ...(isLabelled(process) ? [...planLabels(process), ...closePrivateProc()] : []),
     ...planCredentials(process, facts),
     ...hideFromContainer(),
     ...dieWithRuntime(),

@@ -26,6 +26,8 @@ export type HostFacts = {
   readonly lastCapability: number;
   /** The runtime itself is in a user namespace that is not the host's: it cannot make device nodes. */
   readonly inUserNamespace: boolean;
+  /** Whether SELinux labels files; only asked with a mountLabel. */
+  readonly selinux: boolean;
   /** `--no-pivot`. */
   readonly noPivot: boolean;
   /** Name of the session keyring; undefined with `--no-new-keyring`. */

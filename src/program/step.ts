@@ -43,6 +43,8 @@ export type Step = {
   readonly call: Syscall;
   /** What the step is for, as a phrase for faults and readers: `opening the rootfs`. */
   readonly doing: string;
+  /** What the call's descriptor means, for faults, where the call itself has no path. */
+  readonly target?: string | undefined;
   /** Names the result (and the output, if the call has one) for later steps and for the runtime. */
   readonly slot?: string | undefined;
   readonly recovery?: Recovery | undefined;
@@ -59,8 +61,8 @@ export function step(
   call: Syscall,
   options: Omit<Step, "doing" | "call"> = {},
 ): Step {
-  const { slot, recovery, onSuccess, onZero, verify } = options;
-  return { doing, call, slot, recovery, onSuccess, onZero, verify };
+  const { slot, recovery, onSuccess, onZero, verify, target } = options;
+  return { doing, call, slot, recovery, onSuccess, onZero, verify, target };
 }
 
 /** The recovery that goes on as if nothing had happened. */

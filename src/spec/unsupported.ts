@@ -2,7 +2,7 @@
 
 import { raise } from "../base/fault.ts";
 import { hookPoints } from "./rules/config-rules.ts";
-import type { Process, Spec } from "./types.ts";
+import type { Spec } from "./types.ts";
 
 /** Something asked for that this version does not do. */
 export type Unsupported = {
@@ -11,24 +11,15 @@ export type Unsupported = {
   readonly what: string;
 };
 
-type Row<Document> = {
+type Row = {
   readonly what: string;
   /** Place of what is asked for, or undefined; empty and default values ask for nothing. */
-  readonly find: (document: Document) => string | undefined;
+  readonly find: (spec: Spec) => string | undefined;
 };
 
-const processRows: readonly Row<Process>[] = [
-  row("process.apparmorProfile", "/apparmorProfile", (process) => isSet(process.apparmorProfile)),
-  row("process.selinuxLabel", "/selinuxLabel", (process) => isSet(process.selinuxLabel)),
-];
-
-const specRows: readonly Row<Spec>[] = [
+const specRows: readonly Row[] = [
   ...hookPoints.map((point) =>
-    row<Spec>(
-      `hooks.${point}`,
-      `/hooks/${point}`,
-      ({ hooks }) => (hooks?.[point] ?? []).length > 0,
-    ),
+    row(`hooks.${point}`, `/hooks/${point}`, ({ hooks }) => (hooks?.[point] ?? []).length > 0),
   ),
   ...(["uidMappings", "gidMappings"] as const).map((mappings) => ({
     what: `mounts[].${mappings}`,
@@ -38,7 +29,6 @@ const specRows: readonly Row<Spec>[] = [
   optionRow("idmap"),
   optionRow("ridmap"),
   optionRow("tmpcopyup"),
-  row("linux.mountLabel", "/linux/mountLabel", ({ linux }) => isSet(linux?.mountLabel)),
   row("linux.seccomp", "/linux/seccomp", ({ linux }) => linux?.seccomp !== undefined),
   row("linux.intelRdt", "/linux/intelRdt", ({ linux }) => hasMembers(linux?.intelRdt)),
   row("linux.netDevices", "/linux/netDevices", ({ linux }) => hasMembers(linux?.netDevices)),
@@ -46,16 +36,14 @@ const specRows: readonly Row<Spec>[] = [
 
 /** Everything in a config that this version does not do. */
 export function findUnsupported(spec: Spec): readonly Unsupported[] {
-  return [...findRows(spec.process, processRows, "/process"), ...findRows(spec, specRows, "")];
-}
-
-/** Everything in a process that stands alone (`exec --process`) that this version does not do. */
-export function findUnsupportedProcess(process: Process): readonly Unsupported[] {
-  return findRows(process, processRows, "");
+  return specRows.flatMap(({ what, find }) => {
+    const pointer = find(spec);
+    return pointer === undefined ? [] : [{ what, pointer }];
+  });
 }
 
 /**
- * Refuses what `findUnsupported` and its siblings found: all by name, with the place of the first.
+ * Refuses what `findUnsupported` has found: all by name, with the place of the first.
  *
  * @throws FaultError `unsupported` unless the list is empty
  */
@@ -66,28 +54,12 @@ export function refuseUnsupported(list: readonly Unsupported[]): void {
   raise({ kind: "unsupported", pointer: first.pointer, what });
 }
 
-function findRows<Document>(
-  document: Document | undefined,
-  rows: readonly Row<Document>[],
-  prefix: string,
-): readonly Unsupported[] {
-  if (document === undefined) return [];
-  return rows.flatMap(({ what, find }) => {
-    const pointer = find(document);
-    return pointer === undefined ? [] : [{ what, pointer: `${prefix}${pointer}` }];
-  });
-}
-
-function row<Document>(
-  what: string,
-  pointer: string,
-  asksFor: (document: Document) => boolean,
-): Row<Document> {
-  return { what, find: (document) => (asksFor(document) ? pointer : undefined) };
+function row(what: string, pointer: string, asksFor: (spec: Spec) => boolean): Row {
+  return { what, find: (spec) => (asksFor(spec) ? pointer : undefined) };
 }
 
 /** An option with a value (`idmap=...`, as crun has it) is the option too. */
-function optionRow(name: string): Row<Spec> {
+function optionRow(name: string): Row {
   const isIt = (option: string) => option === name || option.startsWith(`${name}=`);
   return {
     what: `mount option ${name}`,
@@ -107,10 +79,6 @@ function findFirst<Entry>(
 ): string | undefined {
   const index = list.findIndex(matches);
   return index < 0 ? undefined : `/mounts/${index}`;
-}
-
-function isSet(text: string | undefined): boolean {
-  return (text ?? "") !== "";
 }
 
 function hasMembers(map: object | undefined): boolean {

@@ -199,6 +199,11 @@ export function statx(directory: Fd, path: string, statFlags = 0): Syscall {
   );
 }
 
+/** fsetxattr(2) of a text without a final NUL. */
+export function fsetxattr(fd: Fd, name: string, value: string): Syscall {
+  return call("fsetxattr", fdOperand(fd), text(name), text(value), textBytes(value), number(0));
+}
+
 export function fstatfs(fd: Fd): Syscall {
   return call("fstatfs", fdOperand(fd), { kind: "output", sizeBytes: statfsBuffer.sizeBytes });
 }

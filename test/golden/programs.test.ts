@@ -93,6 +93,7 @@ function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
     hostHasKcore: true,
     lastCapability: 40,
     inUserNamespace: false,
+    selinux: false,
     noPivot: false,
     keyring: "_ses.my-container",
     exitAddress: 0x400200,

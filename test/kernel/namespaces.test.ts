@@ -164,9 +164,9 @@ test("a path to what is no namespace is refused, and nothing waits for it", () =
   assert.match(relative.output, /\/linux\/namespaces.*must be an absolute path, got .*run\/netns/);
 });
 
-const offsets = { monotonic: { secs: 7881, nanosecs: 2718281 }, boottime: { secs: -1337 } };
+const offsets = { monotonic: { secs: 7881, nanosecs: 2718281 }, boottime: { secs: -1 } };
 const lookAtTime = ["cat", "/proc/self/timens_offsets"];
-const seenOffsets = /^monotonic\s+7881\s+2718281\nboottime\s+-1337\s+0$/;
+const seenOffsets = /^monotonic\s+7881\s+2718281\nboottime\s+-1\s+0$/;
 
 test("a new time namespace has no offsets, or those of linux.timeOffsets", () => {
   const paths = { pid: "", mount: "", time: "" };

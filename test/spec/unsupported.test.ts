@@ -1,10 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  findUnsupported,
-  findUnsupportedProcess,
-  refuseUnsupported,
-} from "../../src/spec/unsupported.ts";
+import { findUnsupported, refuseUnsupported } from "../../src/spec/unsupported.ts";
 import { validateConfig } from "../../src/spec/validate.ts";
 import { catchFault } from "./catch-fault.ts";
 import { makeConfig, withNamespaces } from "./config-builder.ts";
@@ -17,12 +13,6 @@ const hook = { path: "/bin/true" };
 
 /** What is asked for, its place, and a config that asks for it. */
 const requests: readonly (readonly [string, string, unknown])[] = [
-  [
-    "process.apparmorProfile",
-    "/process/apparmorProfile",
-    makeConfig({ process: { apparmorProfile: "unconfined" } }),
-  ],
-  ["process.selinuxLabel", "/process/selinuxLabel", makeConfig({ process: { selinuxLabel: "l" } })],
   ...[
     "prestart",
     "createRuntime",
@@ -45,7 +35,6 @@ const requests: readonly (readonly [string, string, unknown])[] = [
         }),
       ] as const,
   ),
-  ["linux.mountLabel", "/linux/mountLabel", makeConfig({ linux: { mountLabel: "l" } })],
   [
     "linux.seccomp",
     "/linux/seccomp",
@@ -73,13 +62,10 @@ test("findUnsupported() lets values pass that ask for nothing", () => {
   const config = makeConfig({
     process: {
       terminal: true,
-      apparmorProfile: "",
-      selinuxLabel: "",
     },
     hooks: { prestart: [], poststop: [] },
     mounts: [{ ...bind, uidMappings: [], gidMappings: [] }],
     linux: {
-      mountLabel: "",
       intelRdt: {},
       netDevices: {},
     },
@@ -102,19 +88,13 @@ test("findUnsupported() has nothing to say about what this version does", () => 
   assert.equal(findUnsupported(validateConfig(makeConfig({ linux: { resources } }))), []);
 });
 
-test("documents that stand alone have pointers from their own root", () => {
-  assert.equal(findUnsupportedProcess({ cwd: "/", apparmorProfile: "x" }), [
-    { what: "process.apparmorProfile", pointer: "/apparmorProfile" },
-  ]);
-});
-
 test("refuseUnsupported() raises one fault that names all", () => {
-  const config = makeConfig({ process: { selinuxLabel: "x" }, hooks: { poststop: [hook] } });
+  const config = makeConfig({ linux: { intelRdt: { closID: "x" } }, hooks: { poststop: [hook] } });
   const error = catchFault(() => refuseUnsupported(findUnsupported(validateConfig(config))));
   assert.equal(error?.fault, {
     kind: "unsupported",
-    pointer: "/process/selinuxLabel",
-    what: "process.selinuxLabel, hooks.poststop",
+    pointer: "/hooks/poststop",
+    what: "hooks.poststop, linux.intelRdt",
   });
   assert.is(
     catchFault(() => refuseUnsupported([])),

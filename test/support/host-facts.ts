@@ -16,6 +16,7 @@ export const someFacts: HostFacts = {
   hostHasKcore: true,
   lastCapability: 40,
   inUserNamespace: false,
+  selinux: false,
   noPivot: false,
   keyring: "_ses.container",
   exitAddress: 0x40_0100,

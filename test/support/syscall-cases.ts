@@ -102,6 +102,7 @@ export const cases: Readonly<Record<string, Sequence>> = {
     ["end", files.read(slot("again"), 64)],
     ["outside", files.openat2(own, "..", { flags: O_PATH, resolve: resolveFlags.RESOLVE_BENEATH })],
     ["missing", files.openat(own, "missing", { flags: 0 })],
+    ["attribute", files.fsetxattr(slot("file"), "user.no.such.kind", "value")],
     ["sync", files.fsync(slot("file"))],
     ["mode", files.fchmod(slot("file"), 0o640)],
     ["lock", files.flock(slot("file"), lockOperations.LOCK_EX | lockOperations.LOCK_NB)],

@@ -41,6 +41,7 @@ const testModules = [
 const programs = [
   ["/usr/bin/crun", "/usr/sbin/runc", "/usr/sbin/ip", "/usr/bin/strace", "/usr/bin/bash"],
   ["/usr/bin/mount", "/usr/bin/umount", "/usr/bin/nsenter", "/usr/bin/setpriv"],
+  ["/usr/sbin/apparmor_parser"],
   ["/usr/bin/unshare", "/usr/bin/flock", "/usr/bin/prlimit", "/usr/bin/ps", "/usr/bin/script"],
 ].flat();
 /** Libraries that no program above links but that ts-runc opens by name. */

@@ -36,7 +36,13 @@ export type CgroupMountFacts = {
   | { readonly version: "v1"; readonly hierarchies: readonly CgroupV1Hierarchy[] }
 );
 
-type Entry = { readonly mount: Mount; readonly name: string; readonly options: MountOptions };
+type Entry = {
+  readonly mount: Mount;
+  readonly name: string;
+  readonly options: MountOptions;
+  /** Of the tmpfs that holds the hierarchies of v1; empty where there is none. */
+  readonly label: string;
+};
 
 /** Steps for a mount of type cgroup (or cgroup2). Run by init, once it is in its cgroup and cgroup namespace. */
 export function planCgroupMount(entry: Entry, facts: CgroupMountFacts): Step[] {
@@ -61,13 +67,14 @@ function planV2(
 
 /** v1: a tmpfs with one mount for each hierarchy, and links for controllers that share one. */
 function planV1(
-  { mount, name, options }: Entry,
+  { mount, name, options, label }: Entry,
   facts: CgroupMountFacts & { version: "v1" },
 ): Step[] {
   const doing = mountDoing(mount);
   const { destination } = mount;
   const readonly = (options.attributes.set & mountAttributes.MOUNT_ATTR_RDONLY) !== 0;
-  const tmpfs = parseMountOptions(["nosuid", "noexec", "nodev", "mode=755"]);
+  const context = label === "" ? [] : [`context=${label}`];
+  const tmpfs = parseMountOptions(["nosuid", "noexec", "nodev", "mode=755", ...context]);
   const directory = `${name}.directory`;
   const base = withoutEndSlashes(destination);
   const mounted = facts.hierarchies.filter(

@@ -1,10 +1,10 @@
 // One entry of config.json's mounts as steps: which of the ways of mounting it takes, and what happens to it afterwards.
 
-import { atFlags, fileSystemMagic } from "../../abi/file.ts";
+import { atFlags, fileSystemMagic, openFlags } from "../../abi/file.ts";
 import { mountAttributes } from "../../abi/mount.ts";
 import { type Step, step } from "../../program/step.ts";
 import type { Mount } from "../../spec/types.ts";
-import { close, fstatfs } from "../../syscall/files.ts";
+import { close, fsetxattr, fstatfs, openat } from "../../syscall/files.ts";
 import { mountSetattr } from "../../syscall/mounts.ts";
 import { slot } from "../../syscall/value.ts";
 import { inRootWithoutLinks, openInRoot } from "../root-paths.ts";
@@ -24,6 +24,10 @@ export type MountFacts = {
   readonly bundle: string;
   /** A descriptor number that is free for mounts that need a path. */
   readonly relayFd: number;
+  /** `linux.mountLabel`; empty where there is none. */
+  readonly label: string;
+  /** Whether files can be given a label one by one: SELinux is in force. */
+  readonly labelsFiles: boolean;
 };
 
 /** A mount entry with its options sorted, under its number, which makes the names of its slots. */
@@ -43,10 +47,12 @@ export function mountEntries(mounts: readonly Mount[]): readonly MountEntry[] {
 }
 
 /** Steps that mount one entry, in the container's mount namespace, before the root is pivoted to. Run by init. */
-export function planMount({ mount, index, options }: MountEntry, facts: MountFacts): Step[] {
+export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
+  const { mount, index } = entry;
+  const options = facts.label === "" ? entry.options : labelOptions(entry, facts.label);
   const name = `mount${index}`;
   if (mount.type === "cgroup" || mount.type === "cgroup2") {
-    return planCgroupMount({ mount, name, options }, facts.cgroup);
+    return planCgroupMount({ mount, name, options, label: facts.label }, facts.cgroup);
   }
   const doing = mountDoing(mount);
   if (isBind({ mount, options })) {
@@ -69,6 +75,7 @@ export function planMount({ mount, index, options }: MountEntry, facts: MountFac
   const noLinks = mount.type === "proc" || mount.type === "sysfs";
   return [
     ...newFileSystemSteps({ doing, name, mount, options }),
+    ...(mount.type === "mqueue" && facts.labelsFiles ? labelFile(doing, name, facts.label) : []),
     ...attach({
       doing,
       name,
@@ -77,6 +84,29 @@ export function planMount({ mount, index, options }: MountEntry, facts: MountFac
       propagations: options.propagations,
       ...(noLinks ? { resolve: inRootWithoutLinks } : {}),
     }),
+  ];
+}
+
+/** The kernel gives these labels of their own; a bind's files have theirs. */
+const selfLabelled: ReadonlySet<string | undefined> = new Set([
+  ...["proc", "sysfs", "mqueue", "cgroup", "cgroup2"],
+]);
+
+/** Spec: config-linux.md#mount-label: the mount's files get the label, as with runc those of new file systems. */
+function labelOptions({ mount, options }: MountEntry, label: string): MountOptions {
+  if (selfLabelled.has(mount.type) || isBind({ mount, options })) return options;
+  // In the text that mount(2) takes, the commas of a label would end it.
+  const value = hasLongData(options) ? `"${label}"` : label;
+  return { ...options, data: [...options.data, `context=${value}`] };
+}
+
+/** Labels the root of a file system that takes no label as a whole. */
+function labelFile(doing: string, name: string, label: string): Step[] {
+  const inside = `${name}.labelled`;
+  return [
+    step(doing, openat(slot(name), ".", { flags: openFlags.O_CLOEXEC }), { slot: inside }),
+    step(doing, fsetxattr(slot(inside), "security.selinux", label)),
+    step(doing, close(slot(inside))),
   ];
 }
 
