@@ -108,6 +108,10 @@ function makeInit(container: {
   const late: { facts?: LateFacts } = {};
   const actions: HostActions = {
     ...hostActions(prepared, made),
+    "move-net-devices": (pid) => {
+      const moved = prepared.moveNetDevices?.(pid);
+      if (moved !== undefined) undo.use(moved);
+    },
     "apply-limits": (pid) => {
       applyResources(cgroup, "limits");
       // Init is at work for a while: what can wait until now is done beside it.
@@ -152,7 +156,7 @@ function makeInit(container: {
 function hostActions(
   { spec, cgroup, facts }: Prepared,
   made: string[],
-): Omit<HostActions, "apply-limits"> {
+): Omit<HostActions, "apply-limits" | "move-net-devices"> {
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
   return {
     "make-cgroup": () => {

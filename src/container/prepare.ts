@@ -60,6 +60,8 @@ export type Prepared = {
   readonly listenFds: number;
   /** Makes what the container is shown of its notify socket; undefined where no service manager wants to be told. */
   readonly makeNotifyMount: ((directory: OwnedFd) => OwnedFd) | undefined;
+  /** Moves the devices that the config names; undefined where it names none. */
+  readonly moveNetDevices: ((pid: number) => Disposable) | undefined;
 };
 
 /**
@@ -113,7 +115,14 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
   debug(() => `cgroup ${cgroup.version}: ${[...new Set(Object.values(cgroup.paths))].join(" ")}`);
   const notifying = facts.notifies ? await import("../host/notify-socket.ts") : undefined;
   const { makeNotifyMount } = notifying ?? {};
-  return { spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount };
+  const moveNetDevices = await loadNetDevices(linux);
+  return { spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount, moveNetDevices };
+}
+
+async function loadNetDevices({ netDevices }: Linux): Promise<Prepared["moveNetDevices"]> {
+  if (netDevices === undefined || Object.keys(netDevices).length === 0) return undefined;
+  const { moveNetDevices } = await import("../host/net-devices.ts");
+  return (pid) => moveNetDevices(pid, netDevices);
 }
 
 function hasOwnMounts({ namespaces = [] }: Linux): boolean {

@@ -129,6 +129,7 @@ export function* createParts(spec: ValidatedSpec, facts: HostFacts): Generator<P
   };
   if (hasUserNamespace(namespaces)) yield* enterAsOther(spec.linux ?? {}, namespaces, facts);
   else yield* enterAsRoot(spec.linux ?? {}, namespaces, facts);
+  if (hasMembers(spec.linux?.netDevices)) yield host("move-net-devices");
   yield* buildRoot(spec, namespaces, facts);
 }
 
@@ -196,7 +197,11 @@ function* enterAsOther(linux: Linux, namespaces: Namespaces, facts: HostFacts): 
 
 /** They can be written until the first process enters the time namespace: time_namespaces(7). */
 function hasTimeOffsets({ timeOffsets }: Linux): boolean {
-  return timeOffsets !== undefined && Object.keys(timeOffsets).length > 0;
+  return hasMembers(timeOffsets);
+}
+
+function hasMembers(map: object | undefined): boolean {
+  return map !== undefined && Object.keys(map).length > 0;
 }
 
 /** unshare(2) and setns(2) put only children into a pid namespace, and unshare(2) only them into a time namespace. */

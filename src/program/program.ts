@@ -10,6 +10,8 @@ export type HostAction =
   | "write-id-maps"
   /** Writes timens_offsets of the stub that has made a time namespace. */
   | "write-time-offsets"
+  /** Moves network devices into the namespace that init is in. */
+  | "move-net-devices"
   /** Puts the cgroup's device rules in force. */
   | "apply-device-rules"
   /** Writes the limits into the cgroup's files. */

@@ -31,7 +31,6 @@ const specRows: readonly Row[] = [
   optionRow("tmpcopyup"),
   row("linux.seccomp", "/linux/seccomp", ({ linux }) => linux?.seccomp !== undefined),
   row("linux.intelRdt", "/linux/intelRdt", ({ linux }) => hasMembers(linux?.intelRdt)),
-  row("linux.netDevices", "/linux/netDevices", ({ linux }) => hasMembers(linux?.netDevices)),
 ];
 
 /** Everything in a config that this version does not do. */

@@ -11,6 +11,7 @@ import * as capability from "../../src/abi/capability.ts";
 import * as errno from "../../src/abi/errno.ts";
 import * as file from "../../src/abi/file.ts";
 import * as mount from "../../src/abi/mount.ts";
+import * as netlink from "../../src/abi/netlink.ts";
 import * as process_ from "../../src/abi/process.ts";
 import * as scheduling from "../../src/abi/scheduling.ts";
 import * as socket from "../../src/abi/socket.ts";
@@ -30,7 +31,7 @@ if (!hasCompiler) console.log("skip: the binary contract: gcc is not installed")
 /** Tables whose names only the C library's headers have; the others are asked of the kernel's. */
 const libcTables = ["socketFamilies", "socketTypes", "SOL_SOCKET", "SCM_RIGHTS", "messageFlags"];
 libcTables.push("pollEvents", "accessModes", "F_OK", "unmountFlags", "interfaceFlags", "signalMax");
-libcTables.push("eventfdFlags");
+libcTables.push("eventfdFlags", "AF_NETLINK");
 
 const libcHeaders = ["signal.h", "net/if.h", "sys/socket.h", "poll.h", "unistd.h", "sys/mount.h"];
 libcHeaders.push("sys/eventfd.h");
@@ -39,7 +40,7 @@ const libcLayouts = ["ifreq", "messageHeader", "controlMessage"];
 const kernelHeaders = [
   ...["bpf", "capability", "close_range", "errno", "fcntl", "magic", "memfd", "mount"],
   ...["openat2", "poll", "prctl", "resource", "sched", "signal", "sockios", "stat", "time_types"],
-  ...["un", "wait", "uio", "tty", "ioprio", "mempolicy", "personality", "nsfs"],
+  ...["un", "wait", "uio", "tty", "ioprio", "mempolicy", "personality", "nsfs", "rtnetlink"],
 ]
   .map((name) => `linux/${name}.h`)
   .concat("asm/ioctls.h", "asm/termbits.h");
@@ -115,7 +116,7 @@ type Constant = { readonly name: string; readonly value: number; readonly table:
 
 const modules: readonly object[] = [
   ...[bpf, capability, errno, file, mount],
-  ...[process_, scheduling, socket, terminal],
+  ...[netlink, process_, scheduling, socket, terminal],
 ];
 
 /** All exported numbers, alone or in a table. */
@@ -256,7 +257,7 @@ if (!hasArm64) console.log("skip: constants of arm64: no x86-64 with linux-libc-
   // The tables are made when they are loaded, for the machine that loads them.
   const script = `
     Object.defineProperty(process, "arch", { value: "arm64" });
-    for (const name of ["bpf", "capability", "errno", "file", "mount", "process", "scheduling", "socket", "terminal"]) {
+    for (const name of ["bpf", "capability", "errno", "file", "mount", "netlink", "process", "scheduling", "socket", "terminal"]) {
       const module = await import("${join(import.meta.dir, "../../src/abi")}/" + name + ".ts");
       for (const [table, value] of Object.entries(module)) {
         if (typeof value === "number") console.log(table + "." + table, value);

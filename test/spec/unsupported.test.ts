@@ -41,7 +41,6 @@ const requests: readonly (readonly [string, string, unknown])[] = [
     makeConfig({ linux: { seccomp: { defaultAction: "SCMP_ACT_ALLOW" } } }),
   ],
   ["linux.intelRdt", "/linux/intelRdt", makeConfig({ linux: { intelRdt: { closID: "a" } } })],
-  ["linux.netDevices", "/linux/netDevices", makeConfig({ linux: { netDevices: { eth0: {} } } })],
 ];
 
 for (const [what, pointer, config] of requests) {
@@ -67,7 +66,6 @@ test("findUnsupported() lets values pass that ask for nothing", () => {
     mounts: [{ ...bind, uidMappings: [], gidMappings: [] }],
     linux: {
       intelRdt: {},
-      netDevices: {},
     },
   });
   assert.equal(findUnsupported(validateConfig(config)), []);

@@ -23,6 +23,7 @@ export const noActions: HostActions = {
   "apply-device-rules": nothing,
   "apply-limits": nothing,
   "write-time-offsets": nothing,
+  "move-net-devices": nothing,
   "set-rlimits": nothing,
   "set-scheduling": nothing,
 };

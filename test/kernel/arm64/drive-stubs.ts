@@ -32,6 +32,7 @@ const noActions: HostActions = {
   "apply-device-rules": () => {},
   "apply-limits": () => {},
   "write-time-offsets": () => {},
+  "move-net-devices": () => {},
   "set-rlimits": () => {},
   "set-scheduling": () => {},
 };
