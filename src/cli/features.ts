@@ -58,7 +58,7 @@ function describeFeatures(host: {
       seccomp: { enabled: libseccomp !== undefined },
       apparmor: { enabled: true },
       selinux: { enabled: true },
-      intelRdt: { enabled: does({ intelRdt: { closID: "class" } }) },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: {
         modes: Object.keys(memoryPolicyModes).sort(),
         flags: Object.keys(memoryPolicyFlags).sort(),

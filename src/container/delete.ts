@@ -1,13 +1,17 @@
 // delete: takes away what create has made; with --force also what is still alive, or was left by a runtime that died.
 
+import { errnos } from "../abi/errno.ts";
+import { AT_FDCWD, atFlags } from "../abi/file.ts";
 import { signals } from "../abi/process.ts";
 import { debug } from "../base/debug.ts";
 import { FaultError, raise } from "../base/fault.ts";
+import { raiseErrno } from "../ffi/execute.ts";
 import { thaw } from "../host/cgroups/freezer.ts";
 import { killAll } from "../host/cgroups/processes.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
-import { exists } from "../host/files.ts";
+import { exists, tryRemoveDirectory } from "../host/files.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/processes.ts";
+import { unlinkat } from "../syscall/files.ts";
 import { observe } from "./observe.ts";
 import { type ContainerRecord, initIdentity, readRecord } from "./record.ts";
 import { requireStatus } from "./status.ts";
@@ -52,8 +56,17 @@ export function destroyContainer(place: ContainerPlace, record: ContainerRecord)
   // In a pid namespace of its own everything has ended with init.
   if (!tsRunc.ownPidNamespace) killAll(cgroups, signals.SIGKILL);
   removeCgroup(cgroups, tsRunc.madeCgroups);
+  for (const path of tsRunc.madeResctrl ?? []) removeResctrl(path);
   removeContainerDirectory(place);
   debug(() => `removed ${[...tsRunc.madeCgroups, containerPaths(place).directory].join(" ")}`);
+}
+
+/** Removes a directory of resctrl, whose files go with it; that it is gone is fine. */
+function removeResctrl(path: string): void {
+  const result = tryRemoveDirectory(path);
+  if (result >= 0 || result === -errnos.ENOENT) return;
+  const call = unlinkat(AT_FDCWD, path, atFlags.AT_REMOVEDIR);
+  raiseErrno(call, "removing the container's resctrl group", result);
 }
 
 function killForced(options: ContainerPlace): void {

@@ -47,7 +47,12 @@ export type ProcessOptions = ContainerPlace & {
   readonly ignorePaused: boolean;
   /** The processors to run on until the process is in the container's cgroup. */
   readonly initialAffinity: string | undefined;
+  /** Puts the process into the container's groups of resctrl; undefined where there are none. */
+  readonly joinResctrl: ((pid: number) => void) | undefined;
 };
+
+/** What decides where a process is to be made; the rest depends on what is found there. */
+export type TargetOptions = Omit<ProcessOptions, "initialAffinity" | "joinResctrl">;
 
 /** A container whose init runs, and cannot be mistaken for another process any more. */
 export type ExecTarget = {
@@ -76,7 +81,7 @@ export type MadeProcess = {
  *
  * @throws `id` fault when there is none; `status` when it has stopped, or is paused and that is not to be ignored
  */
-export function findTarget(options: Omit<ProcessOptions, "initialAffinity">): ExecTarget {
+export function findTarget(options: TargetOptions): ExecTarget {
   const paths = containerPaths(options);
   const record = readRecord(paths);
   const found = record.init_process_pid === 0 ? undefined : openProcess(initIdentity(record));
@@ -174,6 +179,7 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
     const { process } = planned;
     const { args, env = [], oomScoreAdj } = process;
     if (oomScoreAdj !== undefined) setOomScore(init.pid, oomScoreAdj);
+    attempt.options.joinResctrl?.(init.pid);
     const path = during(starting, () => findProgram(args[0] ?? "", env, answer));
     const pid = answer.results.get(ownPidSlot);
     const steps = startSteps(process, {

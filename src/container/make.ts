@@ -108,6 +108,10 @@ function makeInit(container: {
   const late: { facts?: LateFacts } = {};
   const actions: HostActions = {
     ...hostActions(prepared, made),
+    "enter-resctrl": (pid) => {
+      const entered = prepared.resctrl?.enter(pid);
+      if (entered !== undefined) undo.use(entered);
+    },
     "move-net-devices": (pid) => {
       const moved = prepared.moveNetDevices?.(pid);
       if (moved !== undefined) undo.use(moved);
@@ -156,7 +160,7 @@ function makeInit(container: {
 function hostActions(
   { spec, cgroup, facts }: Prepared,
   made: string[],
-): Omit<HostActions, "apply-limits" | "move-net-devices"> {
+): Omit<HostActions, "apply-limits" | "enter-resctrl" | "move-net-devices"> {
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
   return {
     "make-cgroup": () => {
@@ -219,7 +223,7 @@ function keepConfig(options: CreateOptions, text: string): void {
 }
 
 function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): ContainerRecord {
-  const { cgroup, facts, rootfs, spec, listenFds } = prepared;
+  const { cgroup, facts, rootfs, spec, listenFds, resctrl } = prepared;
   const directories = [...new Set(Object.values(cgroup.paths))];
   const { soft, hard } = facts.callerOpenFiles;
   const { initial: initialAffinity = "" } = spec.process.execCPUAffinity ?? {};
@@ -232,7 +236,8 @@ function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): Cont
     cgroup_paths: cgroup.paths,
     namespace_paths: {},
     external_descriptors: [],
-    intel_rdt_path: "",
+    intel_rdt_path: resctrl?.group ?? "",
+    ...(resctrl?.monitoring === undefined ? {} : { intel_rdt_mon_path: resctrl.monitoring }),
     tsRunc: {
       ociVersion: spec.ociVersion,
       bundle,
@@ -250,6 +255,7 @@ function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): Cont
       ownPidNamespace: newNamespaces(spec.linux?.namespaces ?? []).includes("pid"),
       // What is missing now is what we are about to make.
       madeCgroups: directories.filter((path) => !exists(path)),
+      ...(resctrl === undefined ? {} : { madeResctrl: resctrl.missing }),
       callerOpenFiles: { soft: `${soft}`, hard: `${hard}` },
     },
   });

@@ -17,6 +17,7 @@ import {
 } from "../host/facts.ts";
 import { exists, type OwnedFd, readTextIfPresent } from "../host/files.ts";
 import { readNotifySocket } from "../host/notify-address.ts";
+import type { ResctrlPlan } from "../host/resctrl.ts";
 import { stubExitAddress } from "../init/stub-process.ts";
 import { type CgroupPlan, planCgroup } from "../plan/cgroup.ts";
 import type { HostFacts } from "../plan/host-facts.ts";
@@ -62,6 +63,8 @@ export type Prepared = {
   readonly makeNotifyMount: ((directory: OwnedFd) => OwnedFd) | undefined;
   /** Moves the devices that the config names; undefined where it names none. */
   readonly moveNetDevices: ((pid: number) => Disposable) | undefined;
+  /** The container's groups of resctrl; undefined where the config asks for none. */
+  readonly resctrl: (ResctrlPlan & { readonly enter: (pid: number) => Disposable }) | undefined;
 };
 
 /**
@@ -115,14 +118,24 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
   debug(() => `cgroup ${cgroup.version}: ${[...new Set(Object.values(cgroup.paths))].join(" ")}`);
   const notifying = facts.notifies ? await import("../host/notify-socket.ts") : undefined;
   const { makeNotifyMount } = notifying ?? {};
-  const moveNetDevices = await loadNetDevices(linux);
-  return { spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount, moveNetDevices };
+  const rare = {
+    moveNetDevices: await loadNetDevices(linux),
+    resctrl: await loadResctrl(id, linux),
+  };
+  return { spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount, ...rare };
 }
 
 async function loadNetDevices({ netDevices }: Linux): Promise<Prepared["moveNetDevices"]> {
   if (netDevices === undefined || Object.keys(netDevices).length === 0) return undefined;
   const { moveNetDevices } = await import("../host/net-devices.ts");
   return (pid) => moveNetDevices(pid, netDevices);
+}
+
+async function loadResctrl(id: string, { intelRdt }: Linux): Promise<Prepared["resctrl"]> {
+  if (intelRdt === undefined || Object.keys(intelRdt).length === 0) return undefined;
+  const { enterResctrl, planResctrl } = await import("../host/resctrl.ts");
+  const plan = planResctrl(id, intelRdt);
+  return { ...plan, enter: (pid) => enterResctrl(pid, plan) };
 }
 
 function hasOwnMounts({ namespaces = [] }: Linux): boolean {

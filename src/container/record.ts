@@ -22,7 +22,9 @@ export type ContainerRecord = {
   readonly namespace_paths: Readonly<Record<string, string>>;
   /** What descriptors 0 to 2 were. */
   readonly external_descriptors: readonly string[];
+  /** Its class in resctrl; empty without one. */
   readonly intel_rdt_path: string;
+  readonly intel_rdt_mon_path?: string;
   readonly tsRunc: {
     readonly formatVersion: number;
     readonly ociVersion: string;
@@ -49,6 +51,8 @@ export type ContainerRecord = {
     readonly ownPidNamespace: boolean;
     /** The cgroup directories that we made ourselves and may remove. */
     readonly madeCgroups: readonly string[];
+    /** The directories of resctrl that we made ourselves and may remove, the inner one first. */
+    readonly madeResctrl?: readonly string[];
     /** The limit of open files that the caller of create had. */
     readonly callerOpenFiles: { readonly soft: string; readonly hard: string };
   };

@@ -2,12 +2,7 @@
 
 import { isCapabilityName } from "../abi/capability.ts";
 import { checkConsole, openConsole, sendTerminal } from "../container/console.ts";
-import {
-  type ExecTarget,
-  findTarget,
-  makeProcess,
-  type ProcessOptions,
-} from "../container/exec.ts";
+import { type ExecTarget, findTarget, makeProcess, type TargetOptions } from "../container/exec.ts";
 import { writePidFile } from "../container/pid-file.ts";
 import { openPidfdSocket, sendPidfd } from "../container/pidfd-socket.ts";
 import { type OwnedFd, readText } from "../host/files.ts";
@@ -22,7 +17,7 @@ import type { ValidatedProcess, ValidatedSpec } from "../spec/validate.ts";
 import { attend } from "./attend.ts";
 import { findHostTerminal, relayTerminal } from "./terminal.ts";
 
-export type ExecOptions = Omit<ProcessOptions, "initialAffinity"> & {
+export type ExecOptions = TargetOptions & {
   readonly process:
     | { readonly kind: "file"; readonly path: string }
     | { readonly kind: "changes"; readonly changes: ProcessChanges };
@@ -44,11 +39,12 @@ export async function execInContainer(options: ExecOptions): Promise<number> {
   const { detach, consoleSocket, pidfdSocket } = options;
   const target = findTarget(options);
   const { readProcess, initialAffinity } = await processReader(options, target);
+  const joinResctrl = await resctrlJoiner(target);
   let host: ReturnType<typeof findHostTerminal> | undefined;
   // Open as long as we live, which is not long where they are used.
   let console: OwnedFd | undefined;
   let pidfdReceiver: OwnedFd | undefined;
-  const made = makeProcess({ ...options, initialAffinity }, target, (config) => {
+  const made = makeProcess({ ...options, initialAffinity, joinResctrl }, target, (config) => {
     const process = readProcess(config);
     warnOfCapabilities(options, process);
     const terminal = process.terminal === true;
@@ -112,6 +108,13 @@ async function processReader(
   };
   const asked = early?.execCPUAffinity;
   return { readProcess, initialAffinity: asked === undefined ? initialAffinity : asked.initial };
+}
+
+async function resctrlJoiner({ record }: ExecTarget): Promise<((pid: number) => void) | undefined> {
+  const { intel_rdt_path: group, intel_rdt_mon_path: monitoring } = record;
+  if (group === "") return undefined;
+  const { joinResctrl } = await import("../host/resctrl.ts");
+  return (pid) => joinResctrl(pid, monitoring === undefined ? [group] : [group, monitoring]);
 }
 
 /** Loaded where a label is given. */

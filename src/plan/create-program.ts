@@ -130,6 +130,8 @@ export function* createParts(spec: ValidatedSpec, facts: HostFacts): Generator<P
   if (hasUserNamespace(namespaces)) yield* enterAsOther(spec.linux ?? {}, namespaces, facts);
   else yield* enterAsRoot(spec.linux ?? {}, namespaces, facts);
   if (hasMembers(spec.linux?.netDevices)) yield host("move-net-devices");
+  // Before init makes other processes, which inherit it.
+  if (hasMembers(spec.linux?.intelRdt)) yield host("enter-resctrl");
   yield* buildRoot(spec, namespaces, facts);
 }
 

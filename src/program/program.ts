@@ -12,6 +12,8 @@ export type HostAction =
   | "write-time-offsets"
   /** Moves network devices into the namespace that init is in. */
   | "move-net-devices"
+  /** Makes the group of resctrl, and puts init there. */
+  | "enter-resctrl"
   /** Puts the cgroup's device rules in force. */
   | "apply-device-rules"
   /** Writes the limits into the cgroup's files. */

@@ -30,7 +30,6 @@ const specRows: readonly Row[] = [
   optionRow("ridmap"),
   optionRow("tmpcopyup"),
   row("linux.seccomp", "/linux/seccomp", ({ linux }) => linux?.seccomp !== undefined),
-  row("linux.intelRdt", "/linux/intelRdt", ({ linux }) => hasMembers(linux?.intelRdt)),
 ];
 
 /** Everything in a config that this version does not do. */
@@ -78,8 +77,4 @@ function findFirst<Entry>(
 ): string | undefined {
   const index = list.findIndex(matches);
   return index < 0 ? undefined : `/mounts/${index}`;
-}
-
-function hasMembers(map: object | undefined): boolean {
-  return Object.keys(map ?? {}).length > 0;
 }

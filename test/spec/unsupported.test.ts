@@ -40,7 +40,6 @@ const requests: readonly (readonly [string, string, unknown])[] = [
     "/linux/seccomp",
     makeConfig({ linux: { seccomp: { defaultAction: "SCMP_ACT_ALLOW" } } }),
   ],
-  ["linux.intelRdt", "/linux/intelRdt", makeConfig({ linux: { intelRdt: { closID: "a" } } })],
 ];
 
 for (const [what, pointer, config] of requests) {
@@ -64,9 +63,7 @@ test("findUnsupported() lets values pass that ask for nothing", () => {
     },
     hooks: { prestart: [], poststop: [] },
     mounts: [{ ...bind, uidMappings: [], gidMappings: [] }],
-    linux: {
-      intelRdt: {},
-    },
+    linux: {},
   });
   assert.equal(findUnsupported(validateConfig(config)), []);
 });
@@ -87,12 +84,15 @@ test("findUnsupported() has nothing to say about what this version does", () => 
 });
 
 test("refuseUnsupported() raises one fault that names all", () => {
-  const config = makeConfig({ linux: { intelRdt: { closID: "x" } }, hooks: { poststop: [hook] } });
+  const config = makeConfig({
+    linux: { seccomp: { defaultAction: "SCMP_ACT_ALLOW" } },
+    hooks: { poststop: [hook] },
+  });
   const error = catchFault(() => refuseUnsupported(findUnsupported(validateConfig(config))));
   assert.equal(error?.fault, {
     kind: "unsupported",
     pointer: "/hooks/poststop",
-    what: "hooks.poststop, linux.intelRdt",
+    what: "hooks.poststop, linux.seccomp",
   });
   assert.is(
     catchFault(() => refuseUnsupported([])),

@@ -24,6 +24,7 @@ export const noActions: HostActions = {
   "apply-limits": nothing,
   "write-time-offsets": nothing,
   "move-net-devices": nothing,
+  "enter-resctrl": nothing,
   "set-rlimits": nothing,
   "set-scheduling": nothing,
 };

@@ -33,6 +33,7 @@ const noActions: HostActions = {
   "apply-limits": () => {},
   "write-time-offsets": () => {},
   "move-net-devices": () => {},
+  "enter-resctrl": () => {},
   "set-rlimits": () => {},
   "set-scheduling": () => {},
 };
