@@ -109,6 +109,7 @@ function relativeTo(root: string, path: string): string {
   return path.startsWith(`${root}/`) ? path.slice(root.length) : "/";
 }
 
+/** A field of a mount table as it is: the kernel writes blanks, line ends and backslashes as octal numbers. */
 export function unescapeMount(field: string): string {
   if (!field.includes("\\")) return field;
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) =>

@@ -24,7 +24,6 @@
 import { present } from "../base/assert.ts";
 import { withoutEndSlashes } from "../base/path.ts";
 import { planExecutionDomain, planScheduling } from "../inside/attributes.ts";
-import { joinCgroupV1, joinCgroupV2, openCgroupV2 } from "../inside/cgroup.ts";
 import { planMaskedPaths, planReadonlyPaths } from "../inside/covered-paths.ts";
 import { type GroupsRule, planCredentials } from "../inside/credentials.ts";
 import { effectiveDevices, planDevices } from "../inside/devices.ts";
@@ -37,18 +36,7 @@ import {
   mountEntries,
   planMount,
 } from "../inside/mounts/mount.ts";
-import {
-  becomeRoot,
-  dieWithRuntime,
-  forkInit,
-  joinedNamespaces,
-  joinNamespaces,
-  makeNamespaces,
-  newCgroupNamespace,
-  newNamespaces,
-  newSession,
-  newUserNamespace,
-} from "../inside/namespaces.ts";
+import { dieWithRuntime, joinedNamespaces, newNamespaces } from "../inside/namespaces.ts";
 import { attachNotifyDirectory } from "../inside/notify.ts";
 import {
   checkWorkingDirectory,
@@ -62,7 +50,6 @@ import {
   readPasswd,
   reopenNullStreams,
   resetAffinity,
-  settleStub,
 } from "../inside/process.ts";
 import { effectiveLimits, limitsAtCreate } from "../inside/rlimits.ts";
 import {
@@ -84,10 +71,15 @@ import {
 import { bindConsole, findMultiplexer, openTerminal, takeTerminal } from "../inside/terminal.ts";
 import { batch, host, type InitProgram, type Part, parkingBatch } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
-import type { Linux, NamespaceType, Process } from "../spec/types.ts";
+import type { Linux, Process } from "../spec/types.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import {
-  cgroupFd,
+  enterNamespaces,
+  hasMembers,
+  hasUserNamespace,
+  type Namespaces,
+} from "./enter-namespaces.ts";
+import {
   doorbellFd,
   type HostFacts,
   listenerFd,
@@ -96,12 +88,6 @@ import {
   notifyFd,
   relayFd,
 } from "./host-facts.ts";
-
-/** What the order asks of the namespaces. */
-type Namespaces = {
-  readonly made: ReadonlySet<NamespaceType>;
-  readonly joined: ReadonlySet<NamespaceType>;
-};
 
 /** Composes the program of `create`. Pure: the same config on the same facts gives the same program. */
 export function createProgram(spec: ValidatedSpec, facts: HostFacts): InitProgram {
@@ -127,103 +113,11 @@ export function* createParts(spec: ValidatedSpec, facts: HostFacts): Generator<P
     made: new Set(newNamespaces(listed)),
     joined: new Set(joinedNamespaces(listed).map(({ type }) => type)),
   };
-  if (hasUserNamespace(namespaces)) yield* enterAsOther(spec.linux ?? {}, namespaces, facts);
-  else yield* enterAsRoot(spec.linux ?? {}, namespaces, facts);
+  yield* enterNamespaces(spec.linux ?? {}, namespaces, facts);
   if (hasMembers(spec.linux?.netDevices)) yield host("move-net-devices");
   // Before init makes other processes, which inherit it.
   if (hasMembers(spec.linux?.intelRdt)) yield host("enter-resctrl");
   yield* buildRoot(spec, namespaces, facts);
-}
-
-function hasUserNamespace({ made, joined }: Namespaces): boolean {
-  return made.has("user") || joined.has("user");
-}
-
-function settle(facts: HostFacts): Step[] {
-  const lastOwn = facts.notifies ? notifyFd : listenerFd;
-  const firstForeignFd = lastOwn(facts.preserveFds) + 1;
-  return settleStub({ runtimePid: facts.runtimePid, firstForeignFd });
-}
-
-/** Without a user namespace: the stub stays the host's root all the way. */
-function* enterAsRoot(linux: Linux, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
-  const { cgroupPlaces: places, preserveFds } = facts;
-  const fd = cgroupFd(preserveFds);
-  const join = joinNamespaces(joinedNamespaces(linux.namespaces ?? []));
-  yield batch("namespaces", [...settle(facts), ...join, ...makeNamespaces(namespaces.made)], {
-    // A network namespace takes the kernel longer than all the rest.
-    meanwhile: ["make-cgroup", "apply-device-rules"],
-  });
-  if (hasTimeOffsets(linux)) yield host("write-time-offsets");
-  const born = forks(namespaces) && places.v2 !== undefined;
-  const steps = [
-    ...joinCgroupV1(places),
-    ...(places.v2 !== undefined && born ? openCgroupV2(places.v2, fd) : joinCgroupV2(places)),
-    ...becomeInit(namespaces, facts, born ? fd : undefined),
-  ];
-  yield batch("init", steps, { independent: true });
-}
-
-/** With a user namespace: what only the host's root may do comes before it. */
-function* enterAsOther(linux: Linux, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
-  const { made } = namespaces;
-  const { cgroupPlaces: places } = facts;
-  yield host("make-cgroup");
-  const first = [
-    ...settle(facts),
-    // Init, its child, inherits the groups.
-    ...joinCgroupV1(places),
-    ...joinCgroupV2(places),
-    ...joinNamespaces(joinedNamespaces(linux.namespaces ?? [])),
-  ];
-  if (made.has("user")) {
-    yield batch("user namespace", [...first, ...newUserNamespace()]);
-    // The maps can only be written from outside, and nothing has an owner before they are.
-    yield host("write-id-maps");
-  }
-  const second = [
-    ...(made.has("user") ? [...becomeRoot(), ...dieWithRuntime()] : first),
-    // Inside the user namespace, which then owns them.
-    ...makeNamespaces(made),
-  ];
-  const third = becomeInit(namespaces, facts, undefined);
-  const options = { meanwhile: ["apply-device-rules"] } as const;
-  if (!hasTimeOffsets(linux)) {
-    yield batch("namespaces", [...second, ...third], options);
-    return;
-  }
-  yield batch("namespaces", second, options);
-  yield host("write-time-offsets");
-  yield batch("init", third);
-}
-
-/** They can be written until the first process enters the time namespace: time_namespaces(7). */
-function hasTimeOffsets({ timeOffsets }: Linux): boolean {
-  return hasMembers(timeOffsets);
-}
-
-function hasMembers(map: object | undefined): boolean {
-  return map !== undefined && Object.keys(map).length > 0;
-}
-
-/** unshare(2) and setns(2) put only children into a pid namespace, and unshare(2) only them into a time namespace. */
-function forks({ made, joined }: Namespaces): boolean {
-  return made.has("pid") || joined.has("pid") || made.has("time");
-}
-
-/** From the stub to init: forked into the pid namespace, with a cgroup namespace and a session of its own. */
-function becomeInit(
-  namespaces: Namespaces,
-  facts: HostFacts,
-  bornInCgroup: number | undefined,
-): Step[] {
-  const doorbell = doorbellFd(facts.preserveFds);
-  return [
-    ...(forks(namespaces) ? forkInit({ doorbell, cgroupFd: bornInCgroup }) : []),
-    // Its root is the group that init is in by now.
-    ...(namespaces.made.has("cgroup") ? newCgroupNamespace() : []),
-    ...newSession(),
-  ];
 }
 
 function* buildRoot(

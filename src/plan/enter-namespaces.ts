@@ -1,0 +1,129 @@
+// How init gets into its namespaces and cgroups: the first part of create's order (create-program.ts), by two ways.
+
+import { joinCgroupV1, joinCgroupV2, openCgroupV2 } from "../inside/cgroup.ts";
+import {
+  becomeRoot,
+  dieWithRuntime,
+  forkInit,
+  joinedNamespaces,
+  joinNamespaces,
+  makeNamespaces,
+  newCgroupNamespace,
+  newSession,
+  newUserNamespace,
+} from "../inside/namespaces.ts";
+import { settleStub } from "../inside/process.ts";
+import { batch, host, type Part } from "../program/program.ts";
+import type { Step } from "../program/step.ts";
+import type { Linux, NamespaceType } from "../spec/types.ts";
+import { cgroupFd, doorbellFd, type HostFacts, listenerFd, notifyFd } from "./host-facts.ts";
+
+/** What the order asks of the namespaces. */
+export type Namespaces = {
+  readonly made: ReadonlySet<NamespaceType>;
+  readonly joined: ReadonlySet<NamespaceType>;
+};
+
+/** From the spawned stub to init, in all of its namespaces. */
+export function enterNamespaces(
+  linux: Linux,
+  namespaces: Namespaces,
+  facts: HostFacts,
+): Generator<Part> {
+  return hasUserNamespace(namespaces)
+    ? enterAsOther(linux, namespaces, facts)
+    : enterAsRoot(linux, namespaces, facts);
+}
+
+/** Whether the stub does not stay the host's root. */
+export function hasUserNamespace({ made, joined }: Namespaces): boolean {
+  return made.has("user") || joined.has("user");
+}
+
+function settle(facts: HostFacts): Step[] {
+  const lastOwn = facts.notifies ? notifyFd : listenerFd;
+  const firstForeignFd = lastOwn(facts.preserveFds) + 1;
+  return settleStub({ runtimePid: facts.runtimePid, firstForeignFd });
+}
+
+/** Without a user namespace: the stub stays the host's root all the way. */
+function* enterAsRoot(linux: Linux, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
+  const { cgroupPlaces: places, preserveFds } = facts;
+  const fd = cgroupFd(preserveFds);
+  const join = joinNamespaces(joinedNamespaces(linux.namespaces ?? []));
+  yield batch("namespaces", [...settle(facts), ...join, ...makeNamespaces(namespaces.made)], {
+    // A network namespace takes the kernel longer than all the rest.
+    meanwhile: ["make-cgroup", "apply-device-rules"],
+  });
+  if (hasTimeOffsets(linux)) yield host("write-time-offsets");
+  const born = forks(namespaces) && places.v2 !== undefined;
+  const steps = [
+    ...joinCgroupV1(places),
+    ...(places.v2 !== undefined && born ? openCgroupV2(places.v2, fd) : joinCgroupV2(places)),
+    ...becomeInit(namespaces, facts, born ? fd : undefined),
+  ];
+  yield batch("init", steps, { independent: true });
+}
+
+/** With a user namespace: what only the host's root may do comes before it. */
+function* enterAsOther(linux: Linux, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
+  const { made } = namespaces;
+  const { cgroupPlaces: places } = facts;
+  yield host("make-cgroup");
+  const first = [
+    ...settle(facts),
+    // Init, its child, inherits the groups.
+    ...joinCgroupV1(places),
+    ...joinCgroupV2(places),
+    ...joinNamespaces(joinedNamespaces(linux.namespaces ?? [])),
+  ];
+  if (made.has("user")) {
+    yield batch("user namespace", [...first, ...newUserNamespace()]);
+    // The maps can only be written from outside, and nothing has an owner before they are.
+    yield host("write-id-maps");
+  }
+  const second = [
+    ...(made.has("user") ? [...becomeRoot(), ...dieWithRuntime()] : first),
+    // Inside the user namespace, which then owns them.
+    ...makeNamespaces(made),
+  ];
+  const third = becomeInit(namespaces, facts, undefined);
+  const options = { meanwhile: ["apply-device-rules"] } as const;
+  if (!hasTimeOffsets(linux)) {
+    yield batch("namespaces", [...second, ...third], options);
+    return;
+  }
+  yield batch("namespaces", second, options);
+  yield host("write-time-offsets");
+  yield batch("init", third);
+}
+
+/** They can be written until the first process enters the time namespace: time_namespaces(7). */
+function hasTimeOffsets({ timeOffsets }: Linux): boolean {
+  return hasMembers(timeOffsets);
+}
+
+/** Whether a map asks for anything. */
+export function hasMembers(map: object | undefined): boolean {
+  return map !== undefined && Object.keys(map).length > 0;
+}
+
+/** unshare(2) and setns(2) put only children into a pid namespace, and unshare(2) only them into a time namespace. */
+function forks({ made, joined }: Namespaces): boolean {
+  return made.has("pid") || joined.has("pid") || made.has("time");
+}
+
+/** From the stub to init: forked into the pid namespace, with a cgroup namespace and a session of its own. */
+function becomeInit(
+  namespaces: Namespaces,
+  facts: HostFacts,
+  bornInCgroup: number | undefined,
+): Step[] {
+  const doorbell = doorbellFd(facts.preserveFds);
+  return [
+    ...(forks(namespaces) ? forkInit({ doorbell, cgroupFd: bornInCgroup }) : []),
+    // Its root is the group that init is in by now.
+    ...(namespaces.made.has("cgroup") ? newCgroupNamespace() : []),
+    ...newSession(),
+  ];
+}
