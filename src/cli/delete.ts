@@ -5,9 +5,11 @@ import { parseContainerId } from "../spec/container-id.ts";
 import type { Invocation } from "./invocation.ts";
 import { flag } from "./options.ts";
 
-export function deleteCommand({ globals, values, positionals }: Invocation): number {
+export async function deleteCommand(invocation: Invocation): Promise<number> {
+  const { globals, values, positionals, log } = invocation;
   const [id = ""] = positionals;
   const force = flag(values, "force");
-  deleteContainer({ root: globals.root, id: parseContainerId(id), force });
+  const place = { root: globals.root, id: parseContainerId(id) };
+  await deleteContainer({ ...place, force, warn: log.warning });
   return 0;
 }

@@ -9,10 +9,10 @@ export async function start({ globals, positionals, log }: Invocation): Promise<
   const [id = ""] = positionals;
   const place = { root: globals.root, id: parseContainerId(id) };
   if (readNotifySocket() === undefined) {
-    startContainer(place);
+    await startContainer(place);
     return 0;
   }
   const { startNotifying } = await import("../foreground/start.ts");
-  startNotifying(place, log.warning);
+  await startNotifying(place, log.warning);
   return 0;
 }

@@ -22,6 +22,11 @@ import {
   removeContainerDirectory,
 } from "./store.ts";
 
+export type DestroyOptions = ContainerPlace & {
+  /** Told what has gone wrong, in words, and does not keep the container from being deleted. */
+  readonly warn: (message: string) => void;
+};
+
 const killTimeoutMs = 10_000;
 
 /**
@@ -33,7 +38,9 @@ const killTimeoutMs = 10_000;
  * @param options.force kill what is alive, and accept that there is no such container
  * @throws `id`, `status`, `syscall` faults
  */
-export function deleteContainer(options: ContainerPlace & { readonly force: boolean }): void {
+export async function deleteContainer(
+  options: DestroyOptions & { readonly force: boolean },
+): Promise<void> {
   const { force } = options;
   // Killing comes before the lock: whoever holds it may be waiting for the process to end.
   if (force) killForced(options);
@@ -47,17 +54,23 @@ export function deleteContainer(options: ContainerPlace & { readonly force: bool
   const status = observe(containerPaths(options), record);
   if (!force) requireStatus("delete", options.id, status);
   if (status !== "stopped") endInit(record, status === "paused");
-  destroyContainer(options, record);
+  await destroyContainer(options, record);
 }
 
-/** Removes cgroup and directory of a container whose init is dead. */
-export function destroyContainer(place: ContainerPlace, record: ContainerRecord): void {
+/** Removes cgroup and directory of a container whose init is dead, and runs its poststop hooks. */
+export async function destroyContainer(
+  place: DestroyOptions,
+  record: ContainerRecord,
+): Promise<void> {
   const { cgroup_paths: cgroups, tsRunc } = record;
   // In a pid namespace of its own everything has ended with init.
   if (!tsRunc.ownPidNamespace) killAll(cgroups, signals.SIGKILL);
   removeCgroup(cgroups, tsRunc.madeCgroups);
   for (const path of tsRunc.madeResctrl ?? []) removeResctrl(path);
   removeContainerDirectory(place);
+  if (tsRunc.poststop !== undefined) {
+    (await import("./hooks.ts")).runPoststopHooks(record, place.warn);
+  }
   debug(() => `removed ${[...tsRunc.madeCgroups, containerPaths(place).directory].join(" ")}`);
 }
 

@@ -23,7 +23,7 @@ import { startStub } from "../init/stub-process.ts";
 import { setAffinity } from "../inside/attributes.ts";
 import { initName, ownPidSlot } from "../inside/process.ts";
 import { unifiedGroup } from "../plan/cgroup-host.ts";
-import { groupsRule } from "../plan/create-program.ts";
+import { allowsGroups } from "../plan/create-program.ts";
 import { execCgroupPlaces, type SubCgroups } from "../plan/exec-cgroup.ts";
 import { execParts, type JoinFacts, type PlannedProcess } from "../plan/exec-program.ts";
 import { doorbellFd, masterFd, targetFd } from "../plan/host-facts.ts";
@@ -49,6 +49,14 @@ export type ProcessOptions = ContainerPlace & {
   readonly initialAffinity: string | undefined;
   /** Puts the process into the container's groups of resctrl; undefined where there are none. */
   readonly joinResctrl: ((pid: number) => void) | undefined;
+  /** Set for a hook: what it does not have of the process that `resolve` gives, or of us. */
+  readonly hook?: {
+    /** Executed, whatever the first argument is. */
+    readonly path: string;
+    readonly streams: readonly number[];
+    /** Whether HOME is added to its environment. */
+    readonly completesEnv: boolean;
+  };
 };
 
 /** What decides where a process is to be made; the rest depends on what is found there. */
@@ -112,7 +120,8 @@ export function makeProcess(
 ): MadeProcess {
   const { cgroup_paths: groups, init_process_pid: initPid } = target.record;
   const runtimePid = execute(getpid());
-  const listenFds = isMeantForUs(runtimePid) ? readListenFds() : 0;
+  const activated = options.hook === undefined && isMeantForUs(runtimePid);
+  const listenFds = activated ? readListenFds() : 0;
   const facts: JoinFacts = {
     runtimePid,
     preserveFds: options.preserveFds + listenFds,
@@ -164,13 +173,17 @@ type Attempt = {
 
 function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
   const { target, listenFds } = attempt;
+  const { hook } = attempt.options;
   const { preserveFds } = facts;
   const undo = new DisposableStack();
   try {
     const stub = startStub({
       doorbellFd: doorbellFd(preserveFds),
       directory: target.directory,
-      descriptors: [{ from: target.pidfd.fd, to: targetFd(preserveFds) }],
+      descriptors: [
+        ...(hook?.streams ?? []).map((from, to) => ({ from, to })),
+        { from: target.pidfd.fd, to: targetFd(preserveFds) },
+      ],
     });
     undo.use(stub.doorbell);
     const init = liveInit(stub);
@@ -180,15 +193,19 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
     const { args, env = [], oomScoreAdj } = process;
     if (oomScoreAdj !== undefined) setOomScore(init.pid, oomScoreAdj);
     attempt.options.joinResctrl?.(init.pid);
-    const path = during(starting, () => findProgram(args[0] ?? "", env, answer));
+    const program = hook?.path ?? args[0] ?? "";
+    const path = during(starting, () => findProgram(program, env, answer));
     const pid = answer.results.get(ownPidSlot);
     const steps = startSteps(process, {
       path,
-      env: completeEnvironment(env, {
-        home: homeIn(answer, process.user?.uid ?? 0),
-        listenFds,
-        ...(pid === undefined ? {} : { pid }),
-      }),
+      env:
+        hook?.completesEnv === false
+          ? env
+          : completeEnvironment(env, {
+              home: homeIn(answer, process.user?.uid ?? 0),
+              listenFds,
+              ...(pid === undefined ? {} : { pid }),
+            }),
       preserveFds,
       callerOpenFiles: planned.facts.callerOpenFiles,
     });
@@ -260,10 +277,11 @@ function planProcess({ options, target, resolve, listenFds }: Attempt): PlannedP
     facts: {
       initPid: record.init_process_pid,
       ownsMounts: (linux.namespaces ?? []).some(({ type }) => type === "mount"),
-      groups: groupsRule(config),
+      setgroups: allowsGroups(linux),
       linux,
       activated: listenFds > 0,
-      nullStreams: readNullStreams(),
+      nullStreams: options.hook === undefined ? readNullStreams() : [],
+      ...(options.hook === undefined ? {} : { program: options.hook.path }),
       callerOpenFiles: readCallerOpenFiles(),
       lastCapability: readLastCapability(),
       keyring: record.tsRunc.noNewKeyring ? undefined : keyringName(options.id),

@@ -64,9 +64,14 @@ export function makeContainer(
   const directory = claimDirectory(options);
   const undo = new DisposableStack();
   undo.use(directory);
-  undo.defer(() => removeContainerDirectory(options));
+  const known: { intent?: ContainerRecord } = {};
   try {
+    undo.defer(() => {
+      if (known.intent !== undefined) prepared.hooks?.runPoststopHooks(known.intent, options.warn);
+    });
+    undo.defer(() => removeContainerDirectory(options));
     const intent = intendedRecord(options, prepared);
+    known.intent = intent;
     writeRecord(containerPaths(options), intent);
     return makeInit({ options, prepared, fate, intent, directory, undo });
   } catch (error) {
@@ -116,6 +121,13 @@ function makeInit(container: {
       const moved = prepared.moveNetDevices?.(pid);
       if (moved !== undefined) undo.use(moved);
     },
+    "run-hooks": (pid) => {
+      const record = { ...intent, ...readLateFacts(pid, spec) };
+      // runc's words, although not all of them are run by init.
+      during("error during container init", () =>
+        prepared.hooks?.runCreationHooks(options, record, spec),
+      );
+    },
     "apply-limits": (pid) => {
       applyResources(cgroup, "limits");
       // Init is at work for a while: what can wait until now is done beside it.
@@ -160,7 +172,7 @@ function makeInit(container: {
 function hostActions(
   { spec, cgroup, facts }: Prepared,
   made: string[],
-): Omit<HostActions, "apply-limits" | "enter-resctrl" | "move-net-devices"> {
+): Omit<HostActions, "apply-limits" | "enter-resctrl" | "move-net-devices" | "run-hooks"> {
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
   return {
     "make-cgroup": () => {
@@ -227,6 +239,7 @@ function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): Cont
   const directories = [...new Set(Object.values(cgroup.paths))];
   const { soft, hard } = facts.callerOpenFiles;
   const { initial: initialAffinity = "" } = spec.process.execCPUAffinity ?? {};
+  const { poststop = [] } = spec.hooks ?? {};
   return newRecord({
     id,
     init_process_pid: 0,
@@ -252,6 +265,7 @@ function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): Cont
       notifies: facts.notifies,
       noNewKeyring: facts.keyring === undefined,
       ...(initialAffinity === "" ? {} : { initialAffinity }),
+      ...(poststop.length === 0 ? {} : { poststop }),
       ownPidNamespace: newNamespaces(spec.linux?.namespaces ?? []).includes("pid"),
       // What is missing now is what we are about to make.
       madeCgroups: directories.filter((path) => !exists(path)),

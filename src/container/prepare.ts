@@ -59,6 +59,8 @@ export type Prepared = {
   readonly facts: HostFacts;
   /** Descriptors of socket activation among those that are preserved. */
   readonly listenFds: number;
+  /** What runs the config's hooks; undefined for a config without any. */
+  readonly hooks: typeof import("./hooks.ts") | undefined;
   /** Makes what the container is shown of its notify socket; undefined where no service manager wants to be told. */
   readonly makeNotifyMount: ((directory: OwnedFd) => OwnedFd) | undefined;
   /** Moves the devices that the config names; undefined where it names none. */
@@ -120,6 +122,7 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
   const { makeNotifyMount } = notifying ?? {};
   const rare = {
     moveNetDevices: await loadNetDevices(linux),
+    hooks: spec.hooks === undefined ? undefined : await import("./hooks.ts"),
     resctrl: await loadResctrl(id, linux),
   };
   return { spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount, ...rare };

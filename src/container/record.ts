@@ -4,6 +4,7 @@ import { raise } from "../base/fault.ts";
 import { readTextIfPresent, replaceFile } from "../host/files.ts";
 import type { ProcessIdentity } from "../host/processes.ts";
 import type { CgroupPaths } from "../plan/cgroup.ts";
+import type { Hook } from "../spec/types.ts";
 import type { ContainerPaths } from "./store.ts";
 
 /** The format of `tsRunc`; another one is refused by everything but `delete --force`. */
@@ -45,6 +46,8 @@ export type ContainerRecord = {
     readonly noNewKeyring: boolean;
     /** `process.execCPUAffinity.initial`, which exec obeys before it knows anything else of the config. */
     readonly initialAffinity?: string;
+    /** The config's poststop hooks; absent when it has none. */
+    readonly poststop?: readonly Hook[];
     /** Init has been shown the directory of a notify socket. */
     readonly notifies: boolean;
     /** The end of init then ends every process of the container. */

@@ -13,13 +13,20 @@ import type { ValidatedSpec } from "../spec/validate.ts";
 import { kill } from "../syscall/processes.ts";
 import { completeEnvironment } from "./environment.ts";
 import type { ContainerRecord } from "./record.ts";
+import type { ContainerPlace } from "./store.ts";
 
 /**
- * Starts the container's program through the doorbell of its init.
+ * Starts the container's program through the doorbell of its init, with the hooks that come before and behind it.
  *
- * @throws `syscall` fault of the step that failed, execve's among them, and the container ends then; `init-died`
+ * @throws `syscall` fault of the step that failed, execve's among them, and the container ends then; `init-died`; what a
+ *   hook throws
  */
-export function startInit(doorbell: number, record: ContainerRecord, spec: ValidatedSpec): void {
+export async function startInit(
+  place: ContainerPlace,
+  init: { readonly doorbell: number; readonly record: ContainerRecord },
+  spec: ValidatedSpec,
+): Promise<void> {
+  const { doorbell, record } = init;
   const { tsRunc } = record;
   const { soft, hard } = tsRunc.callerOpenFiles;
   const steps = startSteps(spec.process, {
@@ -28,8 +35,11 @@ export function startInit(doorbell: number, record: ContainerRecord, spec: Valid
     preserveFds: tsRunc.preserveFds,
     callerOpenFiles: { soft: BigInt(soft), hard: BigInt(hard) },
   });
+  const { startContainer = [], poststart = [] } = spec.hooks ?? {};
   try {
+    if (startContainer.length > 0) (await import("./hooks.ts")).runStartHooks(place, record, spec);
     launch(doorbell, steps);
+    if (poststart.length > 0) (await import("./hooks.ts")).runPoststartHooks(record, spec);
   } catch (error) {
     execute(kill(record.init_process_pid, signals.SIGKILL));
     throw error;

@@ -19,10 +19,10 @@ import { type ContainerPlace, containerPaths, lockDirectory } from "./store.ts";
  * @param beforehand what has to be done before the program runs, with the container's directory locked
  * @throws `id`, `status` faults; `syscall` when the program cannot be executed, and the container has stopped then
  */
-export function startContainer(
+export async function startContainer(
   place: ContainerPlace,
   beforehand?: (directory: OwnedFd, record: ContainerRecord) => void,
-): void {
+): Promise<void> {
   const paths = containerPaths(place);
   using directory = lockDirectory(place, "forever");
   const record = readRecord(paths);
@@ -36,7 +36,7 @@ export function startContainer(
     raise({ kind: "status", message: "cannot start a container that has stopped" });
   }
   try {
-    startInit(doorbell.fd, record, spec);
+    await startInit(place, { doorbell: doorbell.fd, record }, spec);
   } finally {
     removeFile(paths.socket, "removing the socket of init");
   }

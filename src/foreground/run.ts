@@ -1,7 +1,7 @@
 // run: create and start in one; in the foreground it stays with the container until that ends.
 
 import { prctlOptions } from "../abi/process.ts";
-import { during } from "../base/fault.ts";
+import { FaultError } from "../base/fault.ts";
 import { openConsole, sendTerminal } from "../container/console.ts";
 import { destroyContainer } from "../container/delete.ts";
 import { type MadeContainer, makeContainer } from "../container/make.ts";
@@ -12,7 +12,6 @@ import { startInit } from "../container/start-init.ts";
 import { lockAgain, unlock } from "../container/store.ts";
 import { execute, must } from "../ffi/execute.ts";
 import { type OwnedFd, own } from "../host/files.ts";
-import { pidfdReceiverOf } from "../spec/annotations.ts";
 import { getpid, pidfdOpen, prctl } from "../syscall/processes.ts";
 import { attend } from "./attend.ts";
 import { findHostTerminal, relayTerminal } from "./terminal.ts";
@@ -34,7 +33,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
   const { detach, keep } = options;
   const prepared = await prepare(options, detach);
   using console = openConsole(options.consoleSocket);
-  using pidfdReceiver = openPidfdSocket(options.pidfdSocket ?? pidfdReceiverOf(prepared.spec));
+  using pidfdReceiver = openPidfdSocket(options.pidfdSocket);
   const host = !detach && prepared.spec.process.terminal === true ? findHostTerminal() : undefined;
   if (!detach && !options.noSubreaper) {
     // What the container's processes leave behind comes to us and is reaped here.
@@ -42,48 +41,51 @@ export async function runContainer(options: RunOptions): Promise<number> {
   }
   const notifying = prepared.facts.notifies ? await import("./notify.ts") : undefined;
   const made = makeContainer(options, prepared, "started");
-  const start = (): void => startContainer(options, { prepared, made, console, pidfdReceiver });
+  const start = (): Promise<void> =>
+    startContainer(options, { prepared, made, console, pidfdReceiver });
   const openNotifier = (mainPid: number) =>
     notifying?.openNotifier(made.directory, { mainPid, warn: options.warn });
   if (detach) {
-    using notifier = orUndo(made, () => openNotifier(made.init.pid));
+    using notifier = await orUndo(made, () => openNotifier(made.init.pid));
     using pidfd = notifier && own(must(pidfdOpen(made.init.pid), "watching the container"));
-    orUndo(made, start);
+    await orUndo(made, start);
     if (notifier === undefined || pidfd === undefined) return 0;
     unlock(made.directory);
     notifying?.awaitReady(notifier, pidfd);
     return 0;
   }
   using attendant = attend(made.init.pid);
-  using notifier = orUndo(made, () => openNotifier(execute(getpid())));
+  using notifier = await orUndo(made, () => openNotifier(execute(getpid())));
   const { terminal } = made;
   const { pidfd } = attendant;
   using relay =
     host === undefined || terminal === undefined
       ? undefined
       : relayTerminal(host, { master: terminal, pidfd, notifier });
-  orUndo(made, start);
+  await orUndo(made, start);
   // While it runs it is everybody's: update, start and delete must not wait for its end.
   unlock(made.directory);
   const status = await attendant.ended(
     relay?.turn ?? (notifier && notifying?.notifierTurn(notifier, pidfd)),
   );
   // A `delete --force` may have been faster, and another container have the name since.
-  if (!keep && lockAgain(made.directory)) destroyContainer(options, made.record);
+  if (!keep && lockAgain(made.directory)) {
+    await destroyContainer(options, made.record);
+  }
   return status;
 }
 
 /** Does what has to succeed, or the container is taken back. */
-function orUndo<T>(made: MadeContainer, action: () => T): T {
+async function orUndo<T>(made: MadeContainer, action: () => T | Promise<T>): Promise<T> {
   try {
-    return action();
+    return await action();
   } catch (error) {
     made.undo();
     throw error;
   }
 }
 
-function startContainer(
+async function startContainer(
   options: RunOptions,
   container: {
     readonly prepared: Prepared;
@@ -91,12 +93,16 @@ function startContainer(
     readonly console: OwnedFd | undefined;
     readonly pidfdReceiver: OwnedFd | undefined;
   },
-): void {
+): Promise<void> {
   const { prepared, made, console, pidfdReceiver } = container;
   sendTerminal(console, made.terminal);
   sendPidfd(pidfdReceiver, { pid: made.init.pid, origin: "standard" });
   if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
-  during("unable to start container process", () =>
-    startInit(made.init.doorbell, made.record, prepared.spec),
-  );
+  const init = { doorbell: made.init.doorbell, record: made.record };
+  try {
+    await startInit(options, init, prepared.spec);
+  } catch (error) {
+    if (!(error instanceof FaultError)) throw error;
+    throw error.within("unable to start container process");
+  }
 }

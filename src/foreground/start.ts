@@ -12,9 +12,12 @@ import { awaitReady, type Notifier, openNotifier } from "./notify.ts";
  *
  * @throws as startContainer
  */
-export function startNotifying(place: ContainerPlace, warn: (message: string) => void): void {
+export async function startNotifying(
+  place: ContainerPlace,
+  warn: (message: string) => void,
+): Promise<void> {
   const opened: { notifier?: Notifier | undefined; pidfd?: OwnedFd | undefined } = {};
-  startContainer(place, (directory, record) => {
+  await startContainer(place, (directory, record) => {
     opened.pidfd = openProcess(initIdentity(record));
     opened.notifier = openNotifier(directory, { mainPid: record.init_process_pid, warn });
   });

@@ -16,7 +16,7 @@ import {
   rtSigaction,
 } from "../syscall/processes.ts";
 import { ppoll } from "../syscall/sockets.ts";
-import { type OwnedFd, own, readTextIfPresent, tryWrite } from "./files.ts";
+import { type OwnedFd, own, readText, readTextIfPresent, tryWrite } from "./files.ts";
 
 /** A process by number and start: two processes never share both. */
 export type ProcessIdentity = {
@@ -114,6 +114,12 @@ export function namespacesOf(pid: number): readonly NamespaceType[] {
 export function readLink(path: string): string | undefined {
   const { result, output } = executeForOutput(readlinkat(AT_FDCWD, path, 4096));
   return result < 0 ? undefined : new TextDecoder().decode(output.subarray(0, result));
+}
+
+/** The effective capabilities of a process, a bit for each. */
+export function readCapabilities(pid: number): bigint {
+  const text = readText(`/proc/${pid}/status`, "reading what init is capable of");
+  return BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(text)?.[1] ?? "0"}`);
 }
 
 /**

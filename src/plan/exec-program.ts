@@ -73,11 +73,13 @@ export type ProcessFacts = Pick<
   readonly initPid: number;
   /** Whether the root of init's mount namespace is the container's; otherwise init has only changed its root. */
   readonly ownsMounts: boolean;
-  readonly groups: GroupsRule;
+  readonly setgroups: GroupsRule;
   /** What the container's config says of personality and memory policy. */
   readonly linux: Pick<Linux, "personality" | "memoryPolicy">;
   /** Whether the process is told the number of sockets that it gets, and so has to be told its pid. */
   readonly activated: boolean;
+  /** What is executed, where it is not the first argument. */
+  readonly program?: string;
 };
 
 export type PlannedProcess = { readonly process: ExecProcess; readonly facts: ProcessFacts };
@@ -146,12 +148,7 @@ function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
     step("letting go of the container's init", close(target)),
     // New credentials show a process where fs.suid_dumpable is set, and untie it from the runtime.
     ...(others.includes("user")
-      ? [
-          ...hideFromContainer(),
-          ...becomeRoot(facts.groups === "kept"),
-          ...hideFromContainer(),
-          ...dieWithRuntime(),
-        ]
+      ? [...hideFromContainer(), ...becomeRoot(), ...hideFromContainer(), ...dieWithRuntime()]
       : []),
     ...(facts.ownsMounts ? openRoot("/") : enterOpenedRoot()),
     ...newSession(),
@@ -180,6 +177,6 @@ function becomeUser({ process, facts }: PlannedProcess): Step[] {
     ...checkWorkingDirectory(process.cwd),
     ...(facts.activated ? tellPid() : []),
     // As the user: what counts is what the user may execute.
-    ...lookUpProgram(programCandidates(present(process.args[0], "args[0]"), env)),
+    ...lookUpProgram(programCandidates(facts.program ?? present(process.args[0], "args[0]"), env)),
   ];
 }

@@ -14,6 +14,8 @@ export type HostAction =
   | "move-net-devices"
   /** Makes the group of resctrl, and puts init there. */
   | "enter-resctrl"
+  /** Runs the hooks that come before the root is changed. */
+  | "run-hooks"
   /** Puts the cgroup's device rules in force. */
   | "apply-device-rules"
   /** Writes the limits into the cgroup's files. */

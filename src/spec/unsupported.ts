@@ -1,7 +1,7 @@
 // What a config may ask for and this version does not do yet: it is refused by name, never ignored.
 
 import { raise } from "../base/fault.ts";
-import { hookPoints } from "./rules/config-rules.ts";
+
 import type { Spec } from "./types.ts";
 
 /** Something asked for that this version does not do. */
@@ -18,9 +18,6 @@ type Row = {
 };
 
 const specRows: readonly Row[] = [
-  ...hookPoints.map((point) =>
-    row(`hooks.${point}`, `/hooks/${point}`, ({ hooks }) => (hooks?.[point] ?? []).length > 0),
-  ),
   ...(["uidMappings", "gidMappings"] as const).map((mappings) => ({
     what: `mounts[].${mappings}`,
     find: ({ mounts = [] }: Spec) =>

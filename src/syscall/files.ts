@@ -96,6 +96,11 @@ export function closeRange(first: Fd, last: number, rangeFlags = 0): Syscall {
   return call("close_range", fdOperand(first), number(last), flags(closeRangeFlags, rangeFlags));
 }
 
+/** pipe2(2); the output is two 32-bit descriptors, the end to read from first. */
+export function pipe2(pipeFlags: number): Syscall {
+  return call("pipe2", { kind: "output", sizeBytes: 8 }, flags(openFlags, pipeFlags));
+}
+
 export function dup3(from: Fd, to: number, dupFlags = 0): Syscall {
   return call("dup3", fdOperand(from), number(to), flags(openFlags, dupFlags));
 }

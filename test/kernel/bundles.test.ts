@@ -2,6 +2,7 @@
 // host has. Needs root.
 
 import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -99,6 +100,30 @@ test("volume shares a directory with the host, in both directions, and nothing e
   assert.not.ok(existsSync(join(bundles, "volume/rootfs/nowhere")));
 });
 
+test("hooks run at their points, where they belong, and are told of the container", () => {
+  prepare("hooks");
+  const id = room.newId();
+  const { status, stderr } = runBundle("hooks", id);
+  assert.is(stderr, "");
+  assert.is(status, 0);
+  const diary = readFileSync(join(bundles, "hooks/data/diary"), "utf8").trimEnd().split("\n");
+  // The program and what follows its start write when they get there.
+  const [runtime = "", container = "", start = "", ...rest] = diary;
+  const [stop = "", ...others] = rest.toReversed();
+  const bundle = join(bundles, "hooks");
+  assert.match(runtime, `createRuntime on ${hostname()} in ${bundle}: `);
+  assert.match(runtime, `"id":"${id}","status":"creating","pid":`);
+  assert.match(container, `createContainer in ${bundle}/rootfs: `);
+  assert.match(container, `"status":"creating","pid":1,`);
+  assert.match(start, `startContainer on hooks in /: `);
+  assert.match(start, `"status":"created","pid":1,`);
+  assert.equal(others.map((line) => line.split(":")[0]).sort(), [
+    "poststart",
+    "the program itself",
+  ]);
+  assert.match(stop, /^poststop: .*"status":"stopped","bundle"/);
+});
+
 test("tmpfs holds files that the host does not see, up to its size", () => {
   prepare("tmpfs");
   const { status, stdout, stderr } = runBundle("tmpfs");
@@ -194,7 +219,10 @@ test("program prints what would be done for a bundle, and does nothing", async (
   assert.is(stderr, "");
   assert.is(status, 0);
   assert.match(stdout, /^init: namespaces/);
-  assert.match(stdout, /pivoting to the rootfs\n {4}fchdir\(root\)\n {4}pivot_root\("\.", "\."\)/);
+  assert.match(
+    stdout,
+    /pivoting to the rootfs\n {4}rootfs\.old = openat[^\n]*\n {4}fchdir\(root\)\n {4}pivot_root\("\.", "\."\)/,
+  );
   assert.match(stdout, /^init: parking$/m);
   assert.equal(await room.leftovers(), []);
 });

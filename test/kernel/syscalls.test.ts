@@ -112,7 +112,7 @@ check("what is meant to succeed does, in a fresh directory", () => {
   }
 });
 
-check("getpid, getppid, setsid and socketpair say on each side what is true there", () => {
+check("getpid, getppid, setsid, socketpair and pipe2 say on each side what is true there", () => {
   if (place === undefined) throw new Error("not root");
   const { stub } = place;
   const sequence: Sequence = [
@@ -120,6 +120,7 @@ check("getpid, getppid, setsid and socketpair say on each side what is true ther
     ["parent", processes.getppid()],
     ["session", processes.setsid()],
     ["pair", sockets.socketpair(SOCK_STREAM | SOCK_CLOEXEC)],
+    ["pipe", fileCalls.pipe2(O_CLOEXEC)],
   ];
   const [ours, theirs] = [runHere(sequence), stub.run(sequence)];
   assert.is(ours.get("pid")?.result, process.pid);
@@ -129,7 +130,7 @@ check("getpid, getppid, setsid and socketpair say on each side what is true ther
   assert.is(theirs.get("session")?.result, stub.pid);
   // A process that leads a group already may not.
   assert.ok([process.pid, -errnos.EPERM].includes(ours.get("session")?.result ?? 0));
-  for (const outcome of [ours.get("pair"), theirs.get("pair")]) {
+  for (const outcome of ["pair", "pipe"].flatMap((name) => [ours.get(name), theirs.get(name)])) {
     const bytes = outcome?.output ?? new Uint8Array(8);
     const [one = 0, other = 0] = new Int32Array(bytes.buffer, bytes.byteOffset, 2);
     assert.ok(outcome?.result === 0 && one > 2 && other > one);

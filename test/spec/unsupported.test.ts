@@ -9,21 +9,9 @@ const test = suite("spec/unsupported");
 
 const bind = { destination: "/a", type: "bind", source: "/b" };
 const map = [{ containerID: 0, hostID: 0, size: 1 }];
-const hook = { path: "/bin/true" };
 
 /** What is asked for, its place, and a config that asks for it. */
 const requests: readonly (readonly [string, string, unknown])[] = [
-  ...[
-    "prestart",
-    "createRuntime",
-    "createContainer",
-    "startContainer",
-    "poststart",
-    "poststop",
-  ].map(
-    (point) =>
-      [`hooks.${point}`, `/hooks/${point}`, makeConfig({ hooks: { [point]: [hook] } })] as const,
-  ),
   ...["idmap", "ridmap", "tmpcopyup"].map(
     (option) =>
       [
@@ -61,7 +49,6 @@ test("findUnsupported() lets values pass that ask for nothing", () => {
     process: {
       terminal: true,
     },
-    hooks: { prestart: [], poststop: [] },
     mounts: [{ ...bind, uidMappings: [], gidMappings: [] }],
     linux: {},
   });
@@ -86,13 +73,13 @@ test("findUnsupported() has nothing to say about what this version does", () => 
 test("refuseUnsupported() raises one fault that names all", () => {
   const config = makeConfig({
     linux: { seccomp: { defaultAction: "SCMP_ACT_ALLOW" } },
-    hooks: { poststop: [hook] },
+    mounts: [{ destination: "/tmp", type: "tmpfs", options: ["tmpcopyup"] }],
   });
   const error = catchFault(() => refuseUnsupported(findUnsupported(validateConfig(config))));
   assert.equal(error?.fault, {
     kind: "unsupported",
-    pointer: "/hooks/poststop",
-    what: "hooks.poststop, linux.seccomp",
+    pointer: "/mounts/0/options/0",
+    what: "mount option tmpcopyup, linux.seccomp",
   });
   assert.is(
     catchFault(() => refuseUnsupported([])),

@@ -26,6 +26,7 @@ export const noActions: HostActions = {
   "move-net-devices": nothing,
   "enter-resctrl": nothing,
   "set-rlimits": nothing,
+  "run-hooks": () => undefined,
   "set-scheduling": nothing,
 };
 

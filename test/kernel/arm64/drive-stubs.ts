@@ -35,6 +35,7 @@ const noActions: HostActions = {
   "move-net-devices": () => {},
   "enter-resctrl": () => {},
   "set-rlimits": () => {},
+  "run-hooks": () => undefined,
   "set-scheduling": () => {},
 };
 
