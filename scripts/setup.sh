@@ -39,6 +39,7 @@ test_packages=(
   "containerd /usr/bin/containerd"
   "podman /usr/bin/podman"
   "conmon /usr/bin/conmon"
+  "criu /usr/sbin/criu"
   "zsh /usr/bin/zsh"
   "fish /usr/bin/fish"
   "groff-base /usr/bin/groff"

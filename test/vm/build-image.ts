@@ -36,16 +36,27 @@ const bootModules = ["virtio_pci", "virtio_blk", "virtio_console"];
 const testModules = [
   ["overlay", "fuse", "loop", "bfq"],
   ["veth", "bridge", "dummy", "macvlan", "ipvlan", "tun"],
+  // CRIU asks for these when it starts, and does nothing without them.
+  ["unix_diag", "inet_diag", "tcp_diag", "udp_diag", "raw_diag", "af_packet_diag", "netlink_diag"],
+  ["nf_tables", "nft_compat", "xt_mark", "nf_conntrack_netlink"],
 ].flat();
 /** Programs of the host that tests may use inside; one that is missing on the host is missing inside. */
 const programs = [
   ["/usr/bin/crun", "/usr/sbin/runc", "/usr/sbin/ip", "/usr/bin/strace", "/usr/bin/bash"],
   ["/usr/bin/mount", "/usr/bin/umount", "/usr/bin/nsenter", "/usr/bin/setpriv"],
   ["/usr/sbin/apparmor_parser"],
+  // CRIU, and what it calls: for what is in a tmpfs, and for closing a network namespace meanwhile.
+  ["/usr/sbin/criu", "/usr/bin/tar", "/usr/bin/gzip"],
+  ["/usr/sbin/iptables-restore", "/usr/sbin/ip6tables-restore"],
   ["/usr/bin/unshare", "/usr/bin/flock", "/usr/bin/prlimit", "/usr/bin/ps", "/usr/bin/script"],
 ].flat();
-/** Libraries that no program above links but that ts-runc opens by name. */
-const openedLibraries = ["/usr/lib/x86_64-linux-gnu/libseccomp.so.2"];
+/** Libraries that no program above links but that are opened by name: by ts-runc, and by iptables-restore. */
+const openedLibraries = [
+  "/usr/lib/x86_64-linux-gnu/libseccomp.so.2",
+  ...["libxt_mark.so", "libxt_standard.so"].map(
+    (name) => `/usr/lib/x86_64-linux-gnu/xtables/${name}`,
+  ),
+];
 
 /**
  * Returns the image, built if there is none for these inputs. Several processes may do so at once.
