@@ -13,6 +13,14 @@ type Package = {
   readonly text: string;
 };
 
+/**
+ * Packages without a file for their licence: those of their files whose first comment is the notice. The Apache License that
+ * they name is ours as well.
+ */
+const noticesInCode: Readonly<Record<string, readonly string[]>> = {
+  "@bufbuild/protobuf": ["dist/esm/index.js", "dist/esm/wire/varint.js"],
+};
+
 /** Reads the metafile of `bun build`. */
 export function readBuildReport(path: string): BuildReport {
   const value: unknown = JSON.parse(readFileSync(path, "utf8"));
@@ -29,26 +37,41 @@ export function writeNotices(
     const match = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
     return match?.[1] === undefined ? [] : [match[1]];
   });
-  const packages = [...new Set(names)]
-    .sort()
-    .map((name) => readPackage(join(options.root, "node_modules", name)));
+  const packages = [...new Set(names)].sort().map((name) => readPackage(options.root, name));
   writeFileSync(
     options.path,
     `${[aboutBun(options.bunVersion), ...packages.map(word)].join("\n")}`,
   );
 }
 
-function readPackage(folder: string): Package {
+function readPackage(root: string, packageName: string): Package {
+  const folder = join(root, "node_modules", packageName);
   const value: unknown = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   if (!isObject(value)) throw new Error(`${folder}/package.json is no package`);
   const { name, version, license } = value;
   if (typeof name !== "string" || typeof version !== "string" || typeof license !== "string") {
     throw new Error(`${folder}/package.json lacks name, version or license`);
   }
+  const inCode = noticesInCode[name];
+  if (inCode !== undefined) {
+    const texts = inCode.map((file) => leadingComment(readFileSync(join(folder, file), "utf8")));
+    const apache = readFileSync(join(root, "LICENSE"), "utf8").trimEnd();
+    return { name, version, license, text: [...texts, apache].join("\n\n") };
+  }
   const [file] = globSync("{LICENSE,LICENCE,license,licence}*", { cwd: folder }).sort();
   const path = file === undefined ? undefined : join(folder, file);
   if (path === undefined || !existsSync(path)) throw new Error(`${folder} has no licence text`);
   return { name, version, license, text: readFileSync(path, "utf8").trim() };
+}
+
+/** The lines of `//` with which a file begins. */
+function leadingComment(code: string): string {
+  const lines = code.split("\n");
+  const end = lines.findIndex((line) => !line.startsWith("//"));
+  return lines
+    .slice(0, end)
+    .map((line) => line.replace(/^\/\/ ?/, ""))
+    .join("\n");
 }
 
 function word({ name, version, license, text }: Package): string {

@@ -2,6 +2,7 @@
 // pages; what is said of a command stands in its file of commands/, what it does in the file that its entry loads.
 
 import type { Command } from "./command.ts";
+import { checkpointCommand } from "./commands/checkpoint.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { createCommand } from "./commands/create.ts";
 import { deleteCommand } from "./commands/delete.ts";
@@ -13,6 +14,7 @@ import { listCommand } from "./commands/list.ts";
 import { pauseCommand } from "./commands/pause.ts";
 import { programCommand } from "./commands/program.ts";
 import { psCommand } from "./commands/ps.ts";
+import { restoreCommand } from "./commands/restore.ts";
 import { resumeCommand } from "./commands/resume.ts";
 import { runCommand } from "./commands/run.ts";
 import { specCommand } from "./commands/spec.ts";
@@ -23,6 +25,7 @@ import type { Option } from "./options.ts";
 
 /** In the order in which help lists them. */
 export const commands: readonly Command[] = [
+  checkpointCommand,
   createCommand,
   deleteCommand,
   eventsCommand,
@@ -31,6 +34,7 @@ export const commands: readonly Command[] = [
   listCommand,
   pauseCommand,
   psCommand,
+  restoreCommand,
   resumeCommand,
   runCommand,
   specCommand,

@@ -11,6 +11,7 @@ import { killAll } from "../host/cgroups/processes.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
 import { exists, tryRemoveDirectory } from "../host/files.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/processes.ts";
+import type { CgroupPaths } from "../plan/cgroup.ts";
 import { unlinkat } from "../syscall/files.ts";
 import { observe } from "./observe.ts";
 import { type ContainerRecord, initIdentity, readRecord } from "./record.ts";
@@ -65,6 +66,7 @@ export async function destroyContainer(
   const { cgroup_paths: cgroups, tsRunc } = record;
   // In a pid namespace of its own everything has ended with init.
   if (!tsRunc.ownPidNamespace) killAll(cgroups, signals.SIGKILL);
+  else if (tsRunc.phase === "intent") killAll(onlyMade(record), signals.SIGKILL);
   removeCgroup(cgroups, tsRunc.madeCgroups);
   for (const path of tsRunc.madeResctrl ?? []) removeResctrl(path);
   removeContainerDirectory(place);
@@ -80,6 +82,15 @@ function removeResctrl(path: string): void {
   if (result >= 0 || result === -errnos.ENOENT) return;
   const call = unlinkat(AT_FDCWD, path, atFlags.AT_REMOVEDIR);
   raiseErrno(call, "removing the container's resctrl group", result);
+}
+
+/**
+ * The groups that were made for the container: what is in them when its making was broken off is what a restore has left, half
+ * restored.
+ */
+function onlyMade({ cgroup_paths: cgroups, tsRunc }: ContainerRecord): CgroupPaths {
+  const made = Object.entries(cgroups).filter(([, path]) => tsRunc.madeCgroups.includes(path));
+  return Object.fromEntries(made);
 }
 
 function killForced(options: ContainerPlace): void {

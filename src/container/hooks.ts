@@ -37,9 +37,8 @@ export function runCreationHooks(
   record: ContainerRecord,
   spec: ValidatedSpec,
 ): void {
-  const { prestart = [], createRuntime = [], createContainer = [] } = spec.hooks ?? {};
-  runInRuntime({ point: "prestart", hooks: prestart, status: "creating" }, record);
-  runInRuntime({ point: "createRuntime", hooks: createRuntime, status: "creating" }, record);
+  const { createContainer = [] } = spec.hooks ?? {};
+  runRuntimeHooks(record, spec);
   // It is not a process of the container's program yet.
   const { seccomp, personality, memoryPolicy, ...linux } = spec.linux ?? {};
   const initCan = readCapabilities(record.init_process_pid);
@@ -56,6 +55,17 @@ export function runCreationHooks(
       capabilities: { bounding: able, effective: able, permitted: able },
     }),
   });
+}
+
+/**
+ * Runs prestart and createRuntime: all that a restored container gets, as with runc.
+ *
+ * @throws FaultError of the first that fails
+ */
+export function runRuntimeHooks(record: ContainerRecord, { hooks = {} }: ValidatedSpec): void {
+  const { prestart = [], createRuntime = [] } = hooks;
+  runInRuntime({ point: "prestart", hooks: prestart, status: "creating" }, record);
+  runInRuntime({ point: "createRuntime", hooks: createRuntime, status: "creating" }, record);
 }
 
 /**

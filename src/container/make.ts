@@ -132,7 +132,7 @@ function makeInit(container: {
       applyResources(cgroup, "limits");
       // Init is at work for a while: what can wait until now is done beside it.
       keepConfig(options, prepared.configText);
-      warn(options, prepared);
+      warnOfConfig(options, prepared);
       late.facts = readLateFacts(pid, spec);
     },
   };
@@ -220,21 +220,23 @@ function refuseNotJoined({ spec }: Prepared, init: LiveInit): void {
 }
 
 /** Spec: config.md#linux-process: a capability that cannot be mapped to the kernel SHOULD be warned of. */
-function warn(options: CreateOptions, { cgroup, spec }: Prepared): void {
+export function warnOfConfig(options: CreateOptions, { cgroup, spec }: Prepared): void {
   for (const oddity of findWarnings(spec)) options.warn(wordViolation(oddity));
   for (const { property, because } of cgroup.ignored) {
     options.warn(`ignoring linux.resources.${property}: ${because}`);
   }
 }
 
-function keepConfig(options: CreateOptions, text: string): void {
+/** Keeps the config as it was accepted: later edits of the bundle's do not count. */
+export function keepConfig(options: CreateOptions, text: string): void {
   const doing = "keeping the config";
   const flags = openFlags.O_WRONLY | openFlags.O_CREAT | openFlags.O_EXCL;
   using file = openFile(containerPaths(options).config, { flags, mode: 0o600, doing });
   writeAll(file.fd, text, doing);
 }
 
-function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): ContainerRecord {
+/** The record before the first effect: what is about to be made. */
+export function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): ContainerRecord {
   const { cgroup, facts, rootfs, spec, listenFds, resctrl } = prepared;
   const directories = [...new Set(Object.values(cgroup.paths))];
   const { soft, hard } = facts.callerOpenFiles;
@@ -281,7 +283,8 @@ type LateFacts = Pick<
   "init_process_pid" | "init_process_start" | "namespace_paths" | "external_descriptors"
 >;
 
-function readLateFacts(pid: number, { linux }: ValidatedSpec): LateFacts {
+/** Reads what is known once there is an init. */
+export function readLateFacts(pid: number, { linux }: ValidatedSpec): LateFacts {
   const time = (linux?.namespaces ?? []).some(({ type }) => type === "time");
   return {
     init_process_pid: pid,

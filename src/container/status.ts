@@ -19,7 +19,16 @@ export type ContainerState = {
   readonly owner: string;
 };
 
-type Verb = "start" | "exec" | "events" | "kill" | "delete" | "pause" | "resume" | "update";
+type Verb =
+  | "start"
+  | "exec"
+  | "events"
+  | "kill"
+  | "delete"
+  | "pause"
+  | "resume"
+  | "update"
+  | "checkpoint";
 
 /** Verb and status to the refusal, or undefined where the verb is accepted. The table is also the documentation. */
 const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined>>>> = {
@@ -73,6 +82,13 @@ const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined
     running: "container not paused",
     paused: undefined,
     stopped: "container not paused",
+  },
+  // Without a start there is nothing to save but what config.json says.
+  checkpoint: {
+    created: "Container cannot be checkpointed in created state",
+    running: undefined,
+    paused: undefined,
+    stopped: "Container cannot be checkpointed in stopped state",
   },
 };
 

@@ -63,7 +63,7 @@ function mountPointOf(path: string): string {
 export function cgroupMountFacts(
   linux: Linux,
   host: CgroupHost,
-  plan: CgroupPlan,
+  plan: Pick<CgroupPlan, "paths">,
 ): CgroupMountFacts {
   const ownNamespace = (linux.namespaces ?? []).some(({ type }) => type === "cgroup");
   if (host.version === "v2") return { version: "v2", ownNamespace, group: plan.paths[""] };

@@ -15,8 +15,7 @@ import {
 import { settleStub } from "../inside/process.ts";
 import { batch, host, type Part } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
-import { keepsGroups } from "../spec/annotations.ts";
-import type { Linux, NamespaceType, Spec } from "../spec/types.ts";
+import type { Linux, NamespaceType } from "../spec/types.ts";
 import { cgroupFd, doorbellFd, type HostFacts, listenerFd, notifyFd } from "./host-facts.ts";
 
 /** What the order asks of the namespaces. */
@@ -27,13 +26,13 @@ export type Namespaces = {
 
 /** From the spawned stub to init, in all of its namespaces. */
 export function enterNamespaces(
-  spec: Spec,
+  linux: Linux,
   namespaces: Namespaces,
   facts: HostFacts,
 ): Generator<Part> {
   return hasUserNamespace(namespaces)
-    ? enterAsOther(spec, namespaces, facts)
-    : enterAsRoot(spec.linux ?? {}, namespaces, facts);
+    ? enterAsOther(linux, namespaces, facts)
+    : enterAsRoot(linux, namespaces, facts);
 }
 
 /** Whether the stub does not stay the host's root. */
@@ -67,10 +66,8 @@ function* enterAsRoot(linux: Linux, namespaces: Namespaces, facts: HostFacts): G
 }
 
 /** With a user namespace: what only the host's root may do comes before it. */
-function* enterAsOther(spec: Spec, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
+function* enterAsOther(linux: Linux, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
   const { made } = namespaces;
-  const { linux = {} } = spec;
-  const keeps = keepsGroups(spec);
   const { cgroupPlaces: places } = facts;
   yield host("make-cgroup");
   const first = [
@@ -78,7 +75,7 @@ function* enterAsOther(spec: Spec, namespaces: Namespaces, facts: HostFacts): Ge
     // Init, its child, inherits the groups.
     ...joinCgroupV1(places),
     ...joinCgroupV2(places),
-    ...joinNamespaces(joinedNamespaces(linux.namespaces ?? []), keeps),
+    ...joinNamespaces(joinedNamespaces(linux.namespaces ?? [])),
   ];
   if (made.has("user")) {
     yield batch("user namespace", [...first, ...newUserNamespace()]);
@@ -86,7 +83,7 @@ function* enterAsOther(spec: Spec, namespaces: Namespaces, facts: HostFacts): Ge
     yield host("write-id-maps");
   }
   const second = [
-    ...(made.has("user") ? [...becomeRoot(keeps), ...dieWithRuntime()] : first),
+    ...(made.has("user") ? [...becomeRoot(), ...dieWithRuntime()] : first),
     // Inside the user namespace, which then owns them.
     ...makeNamespaces(made),
   ];

@@ -34,14 +34,19 @@ const known: readonly { readonly on: RegExp; readonly ours: RegExp; readonly why
   { on: /: bad id/, ours: /invalid container ID format/, why: "the id is reported first" },
   { on: /: empty id/, ours: /container id cannot be empty/, why: "the id is reported first" },
   {
-    on: /^(create|run) --bundle: /,
+    on: /^(create|run|restore) --bundle: /,
     ours: /chdir \/\S+: no such file or directory/,
     why: "names the whole path",
   },
   {
-    on: /^(create|run) --bundle: huge text/,
+    on: /^(create|run|restore) --bundle: huge text/,
     ours: /reading config\.json: .*file name too long/,
     why: "says what was being done",
+  },
+  {
+    on: /^restore --image-path: huge text/,
+    ours: /config\.json not found/,
+    why: "a restore makes no directory for images",
   },
   {
     on: /^spec --bundle/,

@@ -128,7 +128,7 @@ function printExec(exec: {
     linux: {},
     initPid: 2000,
     ownsMounts,
-    groups: "set" as const,
+    setgroups: "allowed" as const,
     activated,
   };
   const program = { parts: [...execParts(joined, () => ({ process, facts: planned }))] };

@@ -6,14 +6,21 @@ import { consoleSocket, pidFile, preserveFds } from "./process-options.ts";
 export const fromBundle = `What the container is like and which program it runs, the bundle's config.json says;
 "ts-runc spec" writes one to begin with.`;
 
+export const bundle: Option = {
+  name: "bundle",
+  short: "b",
+  kind: "text",
+  usage: "directory of the bundle (default: the current directory)",
+  values: "directories",
+};
+export const noPivot: Option = {
+  name: "no-pivot",
+  kind: "flag",
+  usage: "make the root without pivot_root(2), for a root filesystem on a ramdisk",
+};
+
 export const creationOptions: readonly Option[] = [
-  {
-    name: "bundle",
-    short: "b",
-    kind: "text",
-    usage: "directory of the bundle (default: the current directory)",
-    values: "directories",
-  },
+  bundle,
   consoleSocket,
   {
     name: "pidfd-socket",
@@ -22,11 +29,7 @@ export const creationOptions: readonly Option[] = [
     usage: "path of a unix socket that is sent a pidfd of the init process",
   },
   pidFile,
-  {
-    name: "no-pivot",
-    kind: "flag",
-    usage: "make the root without pivot_root(2), for a root filesystem on a ramdisk",
-  },
+  noPivot,
   {
     name: "no-new-keyring",
     kind: "flag",

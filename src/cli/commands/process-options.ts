@@ -26,3 +26,8 @@ export const preserveFds: Option = {
   fallback: 0,
   usage: "pass N more descriptors on, from 3 and behind those of $LISTEN_FDS",
 };
+export const noSubreaper: Option = {
+  name: "no-subreaper",
+  kind: "flag",
+  usage: "do not become the parent of orphaned processes of the container",
+};

@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { newInstance, one } from "./arguments.ts";
 import { creationOptions, fromBundle } from "./creation.ts";
-import { detach } from "./process-options.ts";
+import { detach, noSubreaper } from "./process-options.ts";
 
 export const runCommand: Command = {
   name: "run",
@@ -23,11 +23,7 @@ ${fromBundle}`,
     ...creationOptions,
     detach,
     { name: "keep", kind: "flag", usage: "do not delete the container when its program has ended" },
-    {
-      name: "no-subreaper",
-      kind: "flag",
-      usage: "do not become the parent of orphaned processes of the container",
-    },
+    noSubreaper,
   ],
   positionals: one,
   failure: "runc run failed",

@@ -125,7 +125,8 @@ export function isBind({ mount, options }: Pick<MountEntry, "mount" | "options">
   return mount.type === "bind" || options.bind;
 }
 
-function absoluteSource(source: string, bundle: string): string {
+/** The source of a bind mount; a relative one starts at the bundle. */
+export function absoluteSource(source: string, bundle: string): string {
   return source.startsWith("/") ? source : `${bundle}/${source}`;
 }
 
