@@ -37,6 +37,7 @@ test_packages=(
   "procps /usr/bin/ps"
   "tmux /usr/bin/tmux"
   "containerd /usr/bin/containerd"
+  "docker.io /usr/sbin/dockerd"
   "podman /usr/bin/podman"
   "conmon /usr/bin/conmon"
   "criu /usr/sbin/criu"
