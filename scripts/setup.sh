@@ -46,6 +46,7 @@ test_packages=(
   "groff-base /usr/bin/groff"
   "mandoc /usr/bin/mandoc"
   "apparmor /usr/sbin/apparmor_parser"
+  "checkpolicy /usr/bin/checkpolicy"
 )
 wanted=("${run_packages[@]}")
 [ "${1:-}" = run ] || wanted+=("${test_packages[@]}")

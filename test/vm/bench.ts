@@ -41,6 +41,8 @@ export type MachineOptions = {
   readonly timeoutMs: number;
   /** Wall clock for one file inside; its Bun process is killed after it. */
   readonly fileTimeoutMs?: number;
+  /** What else the kernel is told when it boots. */
+  readonly kernelOptions?: readonly string[];
 };
 
 export type FileOutcome = {
@@ -101,7 +103,7 @@ export async function runInMachine(options: MachineOptions): Promise<MachineRun>
   const directory = mkdtempSync(join(tmpdir(), "ts-runc-machine-"));
   try {
     const tree = makeTreeDisk(directory, options);
-    const ended = await runQemu(image, { directory, tree, timeoutMs: options.timeoutMs });
+    const ended = await runQemu(image, { ...options, directory, tree });
     const frames = parseFrames(
       readFileSync(join(directory, "frames")).subarray(0, frameLimitBytes),
     );
@@ -155,15 +157,20 @@ function copyEntries(
   execute(["cp", "-a", "--reflink=auto", ...entries, options.to], { cwd: from });
 }
 
+type QemuOptions = Pick<MachineOptions, "kernelOptions"> & {
+  readonly directory: string;
+  readonly tree: string;
+};
+
 /** Runs QEMU until it ends; returns why it did not end by itself, if so. */
 async function runQemu(
   image: MachineImage,
-  options: { readonly directory: string; readonly tree: string; readonly timeoutMs: number },
+  options: QemuOptions & { readonly timeoutMs: number },
 ): Promise<string | undefined> {
-  const { directory, tree, timeoutMs } = options;
+  const { directory, timeoutMs } = options;
   // `setpriv --pdeathsig` and exec keep the pid: QEMU dies with this process even when that is killed.
   const child = Bun.spawn(
-    ["/usr/bin/setpriv", "--pdeathsig", "KILL", qemu, ...qemuArguments(image, { directory, tree })],
+    ["/usr/bin/setpriv", "--pdeathsig", "KILL", qemu, ...qemuArguments(image, options)],
     {
       env: { ...process.env, TMPDIR: directory },
       stdin: "ignore",
@@ -190,10 +197,7 @@ async function runQemu(
   }
 }
 
-function qemuArguments(
-  image: MachineImage,
-  options: { readonly directory: string; readonly tree: string },
-): readonly string[] {
+function qemuArguments(image: MachineImage, options: QemuOptions): readonly string[] {
   const { directory, tree } = options;
   const disk = (id: string, file: string): readonly string[] => [
     ...["-drive", `if=none,id=${id},format=raw,snapshot=on,file=${file}`],
@@ -206,6 +210,7 @@ function qemuArguments(
     ["tsc=reliable", "cryptomgr.notests", "nokaslr", "mitigations=off"],
     // Once in a few hundred files the emulated processors wait for one another for ever: a panic says so, and ends it.
     ["watchdog_thresh=60", "softlockup_panic=1"],
+    options.kernelOptions ?? [],
   ].flat();
   return [
     // microvm boots half a second faster, but without a HPET the kernel finds no way to measure its timers when the
