@@ -4,6 +4,7 @@ import { commit, runcVersion, specVersion, version } from "../../build/version.t
 import { memoryPolicyFlags, memoryPolicyModes } from "../abi/scheduling.ts";
 import { readText } from "../host/files.ts";
 import { knownMountOptions } from "../inside/mounts/options.ts";
+import { obeyedAnnotations } from "../spec/annotations.ts";
 import { capabilityNames } from "../spec/capability-names.ts";
 import type { Features } from "../spec/reports.ts";
 import { hookPoints } from "../spec/rules/config-rules.ts";
@@ -73,8 +74,7 @@ function describeFeatures(host: {
       "ts-runc.version": version,
       ...(libseccomp === undefined ? {} : { "io.github.seccomp.libseccomp.version": libseccomp }),
     },
-    // Of those that runc or crun obey, the one that names a file with settings of CRIU.
-    potentiallyUnsafeConfigAnnotations: ["org.criu.config"],
+    potentiallyUnsafeConfigAnnotations: obeyedAnnotations,
   };
 }
 

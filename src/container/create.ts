@@ -1,6 +1,7 @@
 // create: from a bundle to a parked init, whose pid is in the pid file when the command exits.
 
 import { during } from "../base/fault.ts";
+import { pidfdReceiverOf } from "../spec/annotations.ts";
 import { openConsole, sendTerminal } from "./console.ts";
 import { makeContainer } from "./make.ts";
 import { writePidFile } from "./pid-file.ts";
@@ -17,7 +18,7 @@ import { type CreateOptions, prepare } from "./prepare.ts";
 export async function createContainer(options: CreateOptions): Promise<void> {
   const prepared = await prepare(options, true);
   using console = openConsole(options.consoleSocket);
-  using pidfdReceiver = openPidfdSocket(options.pidfdSocket);
+  using pidfdReceiver = openPidfdSocket(options.pidfdSocket ?? pidfdReceiverOf(prepared.spec));
   const made = makeContainer(options, prepared, "parked");
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);

@@ -23,7 +23,7 @@ import { startStub } from "../init/stub-process.ts";
 import { setAffinity } from "../inside/attributes.ts";
 import { initName, ownPidSlot } from "../inside/process.ts";
 import { unifiedGroup } from "../plan/cgroup-host.ts";
-import { allowsGroups } from "../plan/create-program.ts";
+import { groupsRule } from "../plan/create-program.ts";
 import { execCgroupPlaces, type SubCgroups } from "../plan/exec-cgroup.ts";
 import { execParts, type JoinFacts, type PlannedProcess } from "../plan/exec-program.ts";
 import { doorbellFd, masterFd, targetFd } from "../plan/host-facts.ts";
@@ -277,7 +277,7 @@ function planProcess({ options, target, resolve, listenFds }: Attempt): PlannedP
     facts: {
       initPid: record.init_process_pid,
       ownsMounts: (linux.namespaces ?? []).some(({ type }) => type === "mount"),
-      setgroups: allowsGroups(linux),
+      groups: groupsRule(config),
       linux,
       activated: listenFds > 0,
       nullStreams: options.hook === undefined ? readNullStreams() : [],

@@ -12,6 +12,7 @@ import { startInit } from "../container/start-init.ts";
 import { lockAgain, unlock } from "../container/store.ts";
 import { execute, must } from "../ffi/execute.ts";
 import { type OwnedFd, own } from "../host/files.ts";
+import { pidfdReceiverOf } from "../spec/annotations.ts";
 import { getpid, pidfdOpen, prctl } from "../syscall/processes.ts";
 import { attend } from "./attend.ts";
 import { findHostTerminal, relayTerminal } from "./terminal.ts";
@@ -33,7 +34,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
   const { detach, keep } = options;
   const prepared = await prepare(options, detach);
   using console = openConsole(options.consoleSocket);
-  using pidfdReceiver = openPidfdSocket(options.pidfdSocket);
+  using pidfdReceiver = openPidfdSocket(options.pidfdSocket ?? pidfdReceiverOf(prepared.spec));
   const host = !detach && prepared.spec.process.terminal === true ? findHostTerminal() : undefined;
   if (!detach && !options.noSubreaper) {
     // What the container's processes leave behind comes to us and is reaped here.

@@ -9,8 +9,8 @@ import { prctl } from "../syscall/processes.ts";
 
 const { PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } = prctlOptions;
 
-/** Whether a process of the container may set its groups: user_namespaces(7), /proc/PID/setgroups. */
-export type GroupsRule = "allowed" | "denied" | "unknown";
+/** What becomes of the groups: a user namespace may deny setting them, user_namespaces(7), or somebody wants them kept. */
+export type GroupsRule = "set" | "set if allowed" | "denied" | "kept";
 
 /**
  * Steps that take the user's ids and exactly the capability sets asked for. Run by init, last but for execve: behind
@@ -22,12 +22,12 @@ export type GroupsRule = "allowed" | "denied" | "unknown";
  * Spec: config.md#posix-platform-user, config.md#linux-process (capabilities, noNewPrivileges).
  *
  * @param options.lastCapability number of the last capability that the kernel has
- * @param options.setgroups whether the groups may be set: not where the user namespace denies it, which nobody knows of one
- *   that is joined
+ * @param options.groups whether the groups are set: not where the user namespace denies it, which nobody knows of one that
+ *   is joined
  */
 export function planCredentials(
   process: Process,
-  options: { readonly setgroups: GroupsRule; readonly lastCapability: number },
+  options: { readonly groups: GroupsRule; readonly lastCapability: number },
 ): Step[] {
   const user = process.user ?? {};
   const sets = process.capabilities ?? {};
@@ -37,7 +37,7 @@ export function planCredentials(
       : []),
     ...dropBounding(sets, options.lastCapability),
     step("keeping capabilities over the change of user", prctl(PR_SET_KEEPCAPS, 1)),
-    ...ids(user, options.setgroups),
+    ...ids(user, options.groups),
     step("keeping capabilities over the change of user", prctl(PR_SET_KEEPCAPS, 0)),
     step(
       "setting the capabilities",
@@ -55,12 +55,12 @@ function ids(user: User, groups: GroupsRule): Step[] {
   const uid = user.uid ?? 0;
   const gid = user.gid ?? 0;
   return [
-    ...(groups === "denied"
+    ...(groups === "kept" || groups === "denied"
       ? []
       : [
           step("setting the additional groups", setgroups(user.additionalGids ?? []), {
             // Root of a user namespace has the right to it, unless it is denied there; as with runc, it keeps its groups then.
-            ...(groups === "unknown" ? { recovery: ignore("EPERM") } : {}),
+            ...(groups === "set if allowed" ? { recovery: ignore("EPERM") } : {}),
           }),
         ]),
     step(`setting the group ${gid}`, setresgid(gid)),

@@ -65,7 +65,7 @@ const openNamespace = openFlags.O_NONBLOCK | openFlags.O_NOCTTY | openFlags.O_CL
  * Spec: config-linux.md#namespaces: the runtime MUST place the container process in the namespace of the path, and MUST
  * generate an error if the path is not of the type given: it is asked for, and setns(2) refuses it, too.
  */
-export function joinNamespaces(joined: readonly JoinedNamespace[]): Step[] {
+export function joinNamespaces(joined: readonly JoinedNamespace[], keepsGroups = false): Step[] {
   const user = joined.find(({ type }) => type === "user");
   const others = joined.filter(({ type }) => type !== "user");
   const opening = ({ type, path }: JoinedNamespace): string =>
@@ -104,7 +104,7 @@ export function joinNamespaces(joined: readonly JoinedNamespace[]): Step[] {
     slot: `inside.${namespace.type}`,
     recovery: ignore("EPERM"),
   }));
-  return [...open, ...first, enter(user), ...second, ...shut, ...becomeRoot()];
+  return [...open, ...first, enter(user), ...second, ...shut, ...becomeRoot(keepsGroups)];
 }
 
 /**
@@ -132,13 +132,13 @@ export function namespacesNotJoined(
 }
 
 /** Steps that take the ids 0 of a user namespace whose maps are written: full capabilities in it need no ids, files do. */
-export function becomeRoot(): Step[] {
+export function becomeRoot(keepsGroups = false): Step[] {
   const doing = "becoming root of the user namespace";
   return [
     step(doing, setresgid(0)),
     step(doing, setresuid(0)),
     // Where setgroups is denied, an unprivileged map keeps the caller's groups.
-    step(doing, setgroups([]), { recovery: ignore("EPERM") }),
+    ...(keepsGroups ? [] : [step(doing, setgroups([]), { recovery: ignore("EPERM") })]),
   ];
 }
 

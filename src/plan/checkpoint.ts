@@ -1,5 +1,6 @@
 // What CRIU is asked for a checkpoint: the dump's options as data, from what the caller wants and what the container is.
 
+import { criuConfig } from "../spec/annotations.ts";
 import type { Linux, Namespace, NamespaceType } from "../spec/types.ts";
 import type { CriuCgroupMode, CriuOptions, ExternalMount } from "./criu.ts";
 
@@ -100,7 +101,7 @@ export function sharedOptions(
 function configFile(
   annotations: Readonly<Record<string, string>>,
 ): Pick<CriuOptions, "config_file"> {
-  const file = annotations["org.criu.config"] ?? "/etc/criu/runc.conf";
+  const file = annotations[criuConfig] ?? "/etc/criu/runc.conf";
   return file === "" ? {} : { config_file: file };
 }
 

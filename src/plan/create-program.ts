@@ -71,7 +71,8 @@ import {
 import { bindConsole, findMultiplexer, openTerminal, takeTerminal } from "../inside/terminal.ts";
 import { batch, host, type InitProgram, type Part, parkingBatch } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
-import type { Linux, Process } from "../spec/types.ts";
+import { keepsGroups } from "../spec/annotations.ts";
+import type { Process, Spec } from "../spec/types.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import {
   enterNamespaces,
@@ -113,7 +114,7 @@ export function* createParts(spec: ValidatedSpec, facts: HostFacts): Generator<P
     made: new Set(newNamespaces(listed)),
     joined: new Set(joinedNamespaces(listed).map(({ type }) => type)),
   };
-  yield* enterNamespaces(spec.linux ?? {}, namespaces, facts);
+  yield* enterNamespaces(spec, namespaces, facts);
   if (hasMembers(spec.linux?.netDevices)) yield host("move-net-devices");
   // Before init makes other processes, which inherit it.
   if (hasMembers(spec.linux?.intelRdt)) yield host("enter-resctrl");
@@ -283,7 +284,7 @@ function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
       : []),
     ...planCredentials(process, {
       lastCapability: facts.lastCapability,
-      setgroups: allowsGroups(linux),
+      groups: groupsRule(spec),
     }),
     // setresuid has cleared it.
     ...dieWithRuntime(),
@@ -293,11 +294,12 @@ function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
   ];
 }
 
-/** Whether groups can be set: with a map of a single id written by an unprivileged caller, setgroups is denied for good. */
-export function allowsGroups(linux: Linux): GroupsRule {
-  const { namespaces = [], gidMappings: mappings = [] } = linux;
+/** Whether groups are set: with a map of a single id written by an unprivileged caller, setgroups is denied for good. */
+export function groupsRule(spec: Spec): GroupsRule {
+  if (keepsGroups(spec)) return "kept";
+  const { namespaces = [], gidMappings: mappings = [] } = spec.linux ?? {};
   const user = namespaces.find(({ type }) => type === "user");
-  if (user === undefined) return "allowed";
-  if ((user.path ?? "") !== "") return "unknown";
-  return mappings.length > 1 || (mappings[0]?.size ?? 0) > 1 ? "allowed" : "denied";
+  if (user === undefined) return "set";
+  if ((user.path ?? "") !== "") return "set if allowed";
+  return mappings.length > 1 || (mappings[0]?.size ?? 0) > 1 ? "set" : "denied";
 }

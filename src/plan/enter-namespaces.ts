@@ -15,7 +15,8 @@ import {
 import { settleStub } from "../inside/process.ts";
 import { batch, host, type Part } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
-import type { Linux, NamespaceType } from "../spec/types.ts";
+import { keepsGroups } from "../spec/annotations.ts";
+import type { Linux, NamespaceType, Spec } from "../spec/types.ts";
 import { cgroupFd, doorbellFd, type HostFacts, listenerFd, notifyFd } from "./host-facts.ts";
 
 /** What the order asks of the namespaces. */
@@ -26,13 +27,13 @@ export type Namespaces = {
 
 /** From the spawned stub to init, in all of its namespaces. */
 export function enterNamespaces(
-  linux: Linux,
+  spec: Spec,
   namespaces: Namespaces,
   facts: HostFacts,
 ): Generator<Part> {
   return hasUserNamespace(namespaces)
-    ? enterAsOther(linux, namespaces, facts)
-    : enterAsRoot(linux, namespaces, facts);
+    ? enterAsOther(spec, namespaces, facts)
+    : enterAsRoot(spec.linux ?? {}, namespaces, facts);
 }
 
 /** Whether the stub does not stay the host's root. */
@@ -66,8 +67,10 @@ function* enterAsRoot(linux: Linux, namespaces: Namespaces, facts: HostFacts): G
 }
 
 /** With a user namespace: what only the host's root may do comes before it. */
-function* enterAsOther(linux: Linux, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
+function* enterAsOther(spec: Spec, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
   const { made } = namespaces;
+  const { linux = {} } = spec;
+  const keeps = keepsGroups(spec);
   const { cgroupPlaces: places } = facts;
   yield host("make-cgroup");
   const first = [
@@ -75,7 +78,7 @@ function* enterAsOther(linux: Linux, namespaces: Namespaces, facts: HostFacts): 
     // Init, its child, inherits the groups.
     ...joinCgroupV1(places),
     ...joinCgroupV2(places),
-    ...joinNamespaces(joinedNamespaces(linux.namespaces ?? [])),
+    ...joinNamespaces(joinedNamespaces(linux.namespaces ?? []), keeps),
   ];
   if (made.has("user")) {
     yield batch("user namespace", [...first, ...newUserNamespace()]);
@@ -83,7 +86,7 @@ function* enterAsOther(linux: Linux, namespaces: Namespaces, facts: HostFacts): 
     yield host("write-id-maps");
   }
   const second = [
-    ...(made.has("user") ? [...becomeRoot(), ...dieWithRuntime()] : first),
+    ...(made.has("user") ? [...becomeRoot(keeps), ...dieWithRuntime()] : first),
     // Inside the user namespace, which then owns them.
     ...makeNamespaces(made),
   ];

@@ -73,7 +73,7 @@ export type ProcessFacts = Pick<
   readonly initPid: number;
   /** Whether the root of init's mount namespace is the container's; otherwise init has only changed its root. */
   readonly ownsMounts: boolean;
-  readonly setgroups: GroupsRule;
+  readonly groups: GroupsRule;
   /** What the container's config says of personality and memory policy. */
   readonly linux: Pick<Linux, "personality" | "memoryPolicy">;
   /** Whether the process is told the number of sockets that it gets, and so has to be told its pid. */
@@ -148,7 +148,12 @@ function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
     step("letting go of the container's init", close(target)),
     // New credentials show a process where fs.suid_dumpable is set, and untie it from the runtime.
     ...(others.includes("user")
-      ? [...hideFromContainer(), ...becomeRoot(), ...hideFromContainer(), ...dieWithRuntime()]
+      ? [
+          ...hideFromContainer(),
+          ...becomeRoot(facts.groups === "kept"),
+          ...hideFromContainer(),
+          ...dieWithRuntime(),
+        ]
       : []),
     ...(facts.ownsMounts ? openRoot("/") : enterOpenedRoot()),
     ...newSession(),

@@ -128,7 +128,7 @@ function printExec(exec: {
     linux: {},
     initPid: 2000,
     ownsMounts,
-    setgroups: "allowed" as const,
+    groups: "set" as const,
     activated,
   };
   const program = { parts: [...execParts(joined, () => ({ process, facts: planned }))] };

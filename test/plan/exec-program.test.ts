@@ -33,7 +33,7 @@ function program({ joined, process, facts }: Case): InitProgram {
     process: { ...root, ...process },
     facts: {
       ...someFacts,
-      ...{ initPid: 2000, ownsMounts: true, setgroups: "allowed", activated: false, linux: {} },
+      ...{ initPid: 2000, ownsMounts: true, groups: "set", activated: false, linux: {} },
       ...facts,
     },
   };
@@ -74,7 +74,7 @@ const cases: Readonly<Record<string, Case>> = {
   "a user namespace": { joined: { namespaces: ["user", ...usual] } },
   "a user namespace without groups": {
     joined: { namespaces: ["user", ...usual] },
-    facts: { setgroups: "denied" },
+    facts: { groups: "denied" },
   },
   "a terminal": { process: { terminal: true, consoleSize: { width: 80, height: 25 } } },
   "a terminal in a user namespace": {

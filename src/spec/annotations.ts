@@ -1,0 +1,24 @@
+// The annotations of crun and of runc that mean something to this version too; every other one is only handed on.
+
+import type { Spec } from "./types.ts";
+
+/** Keeps the supplementary groups of the caller instead of setting those of the config, whatever its value is. */
+export const keepOriginalGroups = "run.oci.keep_original_groups";
+/** A unix socket that is to get the pidfd of init, as the one of `--pidfd-socket` does. */
+export const pidfdReceiver = "run.oci.pidfd_receiver";
+/** A file with settings for CRIU, which stand above what checkpoint and restore ask. */
+export const criuConfig = "org.criu.config";
+
+/** Those of which features says that a caller should not take them from a stranger. */
+export const obeyedAnnotations: readonly string[] = [keepOriginalGroups, pidfdReceiver, criuConfig];
+
+/** Whether the container's processes keep the groups of who starts them. */
+export function keepsGroups({ annotations }: Spec): boolean {
+  return annotations?.[keepOriginalGroups] !== undefined;
+}
+
+/** Where the pidfd of init is to be sent besides the command line's wish; undefined without one. */
+export function pidfdReceiverOf({ annotations }: Spec): string | undefined {
+  const path = annotations?.[pidfdReceiver] ?? "";
+  return path === "" ? undefined : path;
+}
