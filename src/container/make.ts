@@ -22,7 +22,7 @@ import { planScheduling } from "../inside/attributes.ts";
 import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/namespaces.ts";
 import { effectiveLimits, limitsUntilStart } from "../inside/rlimits.ts";
 import { createParts, parkingPart } from "../plan/create-program.ts";
-import { doorbellFd, listenerFd, masterFd, notifyFd } from "../plan/host-facts.ts";
+import { doorbellFd, idmapFd, listenerFd, masterFd, notifyFd } from "../plan/host-facts.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import { findWarnings } from "../spec/warnings.ts";
 import { geteuid, prlimit } from "../syscall/processes.ts";
@@ -93,6 +93,7 @@ function makeInit(container: {
   // An init that is started at once needs no socket to be called on.
   using listener = container.fate === "parked" ? makeListener(directory) : undefined;
   using notify = prepared.makeNotifyMount?.(directory);
+  using idmaps = prepared.openIdmaps?.();
   releasePreservedFds(facts.preserveFds);
   const stub = startStub({
     doorbellFd: doorbellFd(facts.preserveFds),
@@ -100,6 +101,10 @@ function makeInit(container: {
     descriptors: [
       ...(listener === undefined ? [] : [{ from: listener.fd, to: listenerFd(facts.preserveFds) }]),
       ...(notify === undefined ? [] : [{ from: notify.fd, to: notifyFd(facts.preserveFds) }]),
+      ...(idmaps?.fds ?? []).map((from, source) => ({
+        from,
+        to: idmapFd(facts.preserveFds, source),
+      })),
     ],
   });
   undo.use(stub.doorbell);

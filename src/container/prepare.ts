@@ -21,6 +21,7 @@ import type { ResctrlPlan } from "../host/resctrl.ts";
 import { stubExitAddress } from "../init/stub-process.ts";
 import { type CgroupPlan, planCgroup } from "../plan/cgroup.ts";
 import type { HostFacts } from "../plan/host-facts.ts";
+import { hasIdmaps, noIdmaps } from "../plan/idmaps.ts";
 import { acceptConfig } from "../spec/accept.ts";
 import type { ContainerId } from "../spec/container-id.ts";
 import { parseConfig } from "../spec/load.ts";
@@ -30,7 +31,9 @@ import { findUnsupported, refuseUnsupported } from "../spec/unsupported.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import { getpid } from "../syscall/processes.ts";
 import { checkConsole } from "./console.ts";
+import type { OpenedIdmaps } from "./idmaps.ts";
 import { keyringName } from "./record.ts";
+import { containerPaths } from "./store.ts";
 
 /** What the caller of create or run has asked for. */
 export type CreateOptions = {
@@ -67,6 +70,8 @@ export type Prepared = {
   readonly moveNetDevices: ((pid: number) => Disposable) | undefined;
   /** The container's groups of resctrl; undefined where the config asks for none. */
   readonly resctrl: (ResctrlPlan & { readonly enter: (pid: number) => Disposable }) | undefined;
+  /** Opens the user namespaces of idmapped mounts; undefined where there are none. */
+  readonly openIdmaps: (() => OpenedIdmaps) | undefined;
 };
 
 /**
@@ -115,6 +120,10 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
     noPivot: options.noPivot,
     keyring: options.noNewKeyring ? undefined : keyringName(id),
     exitAddress: stubExitAddress,
+    directory: containerPaths(options).directory,
+    idmaps: hasIdmaps(spec.mounts ?? [])
+      ? (await import("../plan/plan-idmaps.ts")).planIdmaps(spec)
+      : noIdmaps,
   };
   debug(() => `${bundle}/config.json is valid: ${spec.ociVersion}, rootfs ${rootfs}`);
   debug(() => `cgroup ${cgroup.version}: ${[...new Set(Object.values(cgroup.paths))].join(" ")}`);
@@ -124,8 +133,15 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
     moveNetDevices: await loadNetDevices(linux),
     hooks: spec.hooks === undefined ? undefined : await import("./hooks.ts"),
     resctrl: await loadResctrl(id, linux),
+    openIdmaps: await loadIdmaps(facts),
   };
   return { spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount, ...rare };
+}
+
+async function loadIdmaps({ idmaps, directory }: HostFacts): Promise<Prepared["openIdmaps"]> {
+  if (idmaps.sources.length === 0) return undefined;
+  const { openIdmaps } = await import("./idmaps.ts");
+  return () => openIdmaps(idmaps.sources, directory);
 }
 
 async function loadNetDevices({ netDevices }: Linux): Promise<Prepared["moveNetDevices"]> {

@@ -24,8 +24,8 @@ export type StubProcess = {
   readonly doorbell: OwnedFd;
 };
 
-/** Descriptors are moved here before they are handed on, out of the way of the numbers that the stub expects. */
-const handOverFrom = 100;
+/** So far behind its socket the stub is given no descriptors: there they are moved before they are handed on. */
+const handOverDistance = 100;
 
 /**
  * Starts a stub that waits for its first batch. Run by the runtime, from the main thread.
@@ -48,9 +48,11 @@ export function startStub(request: {
   const doorbell = own(ours);
   try {
     using executable = sealedStub({ directory: "/run", ...request });
-    using child = own(moveUp(theirs, doing));
+    const handOverFrom = request.doorbellFd + handOverDistance;
+    using child = own(duplicateUp(theirs, handOverFrom, doing));
+    execute(close(theirs));
     const moved = request.descriptors.map(({ from, to }) => ({
-      from: duplicateUp(from, doing),
+      from: duplicateUp(from, handOverFrom, doing),
       to,
     }));
     const pid = spawn({
@@ -113,12 +115,6 @@ function stubFile(): StubImage {
   return { ...generated, bytes: new Uint8Array(generated.file) };
 }
 
-function moveUp(fd: number, doing: string): number {
-  const moved = duplicateUp(fd, doing);
-  execute(close(fd));
-  return moved;
-}
-
-function duplicateUp(fd: number, doing: string): number {
-  return must(fcntl(fd, fcntlCommands.F_DUPFD_CLOEXEC, handOverFrom), doing);
+function duplicateUp(fd: number, from: number, doing: string): number {
+  return must(fcntl(fd, fcntlCommands.F_DUPFD_CLOEXEC, from), doing);
 }

@@ -1,6 +1,6 @@
 // Finding and making paths in the rootfs, run by init: from the root's descriptor, one openat2 or one component at a time.
 
-import { fileTypes, openFlags, resolveFlags } from "../abi/file.ts";
+import { AT_FDCWD, fileTypes, openFlags, resolveFlags } from "../abi/file.ts";
 import { pathNames } from "../base/path.ts";
 import { type Recovery, rarely, type Step, step } from "../program/step.ts";
 import { close, mkdirat, mknodat, openat, openat2 } from "../syscall/files.ts";
@@ -35,7 +35,9 @@ export type TargetKind =
   | "directory"
   | "file"
   /** Whatever the descriptor in this slot is: the source of a bind mount. */
-  | { readonly like: string };
+  | { readonly like: string }
+  /** Whatever is at this path, from the working directory. */
+  | { readonly likePath: string };
 
 /**
  * Opens a mount point in the rootfs, making it and its missing parents first if need be: directories 0755, files 0644.
@@ -58,7 +60,7 @@ export function openTarget(
       steps:
         typeof kind === "string"
           ? makeTarget(doing, kind, place)
-          : makeTargetLike(doing, kind.like, place),
+          : makeTargetLike(doing, kind, place),
       next: "retry",
     },
   });
@@ -67,10 +69,15 @@ export function openTarget(
 type Place = { readonly path: string; readonly prefix: string; readonly resolve: number };
 
 /** Makes what the source is: a directory for a directory, a file for everything else. */
-function makeTargetLike(doing: string, source: string, place: Place): Step[] {
+function makeTargetLike(doing: string, kind: Exclude<TargetKind, string>, place: Place): Step[] {
   const here = `${place.prefix}.source`;
+  const flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  const open =
+    "like" in kind
+      ? openat(slot(kind.like), ".", { flags })
+      : openat(AT_FDCWD, kind.likePath, { flags });
   return [
-    step(doing, openat(slot(source), ".", { flags: O_PATH | O_DIRECTORY | O_CLOEXEC }), {
+    step(doing, open, {
       slot: here,
       onSuccess: [step(doing, close(slot(here))), ...makeTarget(doing, "directory", place)],
       recovery: {

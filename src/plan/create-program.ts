@@ -89,6 +89,7 @@ import {
   notifyFd,
   relayFd,
 } from "./host-facts.ts";
+import { closeIdmaps, mountIdmaps, stagesMounts } from "./stage-mounts.ts";
 
 /** Composes the program of `create`. Pure: the same config on the same facts gives the same program. */
 export function createProgram(spec: ValidatedSpec, facts: HostFacts): InitProgram {
@@ -130,12 +131,18 @@ function* buildRoot(
   const { rootfsPropagation: propagation, maskedPaths = [], mountLabel = "" } = spec.linux ?? {};
   const entries = mountEntries(spec.mounts ?? []);
   const { bundle, cgroup, preserveFds } = facts;
+  const staged = stagesMounts(
+    { user: hasUserNamespace(namespaces), madeMount: made.has("mount") },
+    entries,
+  );
   const mountFacts = {
     bundle,
     cgroup,
     relayFd: relayFd(preserveFds),
     label: mountLabel,
     labelsFiles: facts.selinux,
+    idmaps: mountIdmaps(facts),
+    staged,
   };
   const hasMountNamespace = made.has("mount") || namespaces.joined.has("mount");
   const keepsDescriptors = countPlaces(spec) < placesMany;
@@ -156,6 +163,7 @@ function* buildRoot(
           label: mountLabel,
         }),
         ...entries.flatMap((entry) => planMount(entry, mountFacts)),
+        ...(staged ? [] : closeIdmaps(facts)),
         ...(facts.notifies ? attachNotifyDirectory(notifyFd(preserveFds), notifyDirectory) : []),
         ...(spec.process.terminal === true ? findMultiplexer(mountFacts.relayFd) : []),
       ]

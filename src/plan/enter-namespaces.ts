@@ -1,6 +1,7 @@
 // How init gets into its namespaces and cgroups: the first part of create's order (create-program.ts), by two ways.
 
 import { joinCgroupV1, joinCgroupV2, openCgroupV2 } from "../inside/cgroup.ts";
+import { mountEntries } from "../inside/mounts/mount.ts";
 import {
   becomeRoot,
   dieWithRuntime,
@@ -17,7 +18,8 @@ import { batch, host, type Part } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
 import { keepsGroups } from "../spec/annotations.ts";
 import type { Linux, NamespaceType, Spec } from "../spec/types.ts";
-import { cgroupFd, doorbellFd, type HostFacts, listenerFd, notifyFd } from "./host-facts.ts";
+import { cgroupFd, doorbellFd, type HostFacts, idmapFd, listenerFd } from "./host-facts.ts";
+import { stageMounts, stagesMounts } from "./stage-mounts.ts";
 
 /** What the order asks of the namespaces. */
 export type Namespaces = {
@@ -41,10 +43,11 @@ export function hasUserNamespace({ made, joined }: Namespaces): boolean {
   return made.has("user") || joined.has("user");
 }
 
-function settle(facts: HostFacts): Step[] {
-  const lastOwn = facts.notifies ? notifyFd : listenerFd;
-  const firstForeignFd = lastOwn(facts.preserveFds) + 1;
-  return settleStub({ runtimePid: facts.runtimePid, firstForeignFd });
+function settle({ idmaps, notifies, preserveFds, runtimePid }: HostFacts): Step[] {
+  const maps = idmaps.sources.length;
+  const behindListener = listenerFd(preserveFds) + 1;
+  const firstForeignFd = notifies || maps > 0 ? idmapFd(preserveFds, maps) : behindListener;
+  return settleStub({ runtimePid, firstForeignFd });
 }
 
 /** Without a user namespace: the stub stays the host's root all the way. */
@@ -69,8 +72,10 @@ function* enterAsRoot(linux: Linux, namespaces: Namespaces, facts: HostFacts): G
 /** With a user namespace: what only the host's root may do comes before it. */
 function* enterAsOther(spec: Spec, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
   const { made } = namespaces;
-  const { linux = {} } = spec;
+  const { linux = {}, mounts = [] } = spec;
   const keeps = keepsGroups(spec);
+  const entries = mountEntries(mounts);
+  const staged = stagesMounts({ user: true, madeMount: made.has("mount") }, entries);
   const { cgroupPlaces: places } = facts;
   yield host("make-cgroup");
   const first = [
@@ -78,6 +83,7 @@ function* enterAsOther(spec: Spec, namespaces: Namespaces, facts: HostFacts): Ge
     // Init, its child, inherits the groups.
     ...joinCgroupV1(places),
     ...joinCgroupV2(places),
+    ...(staged ? stageMounts(entries, facts) : []),
     ...joinNamespaces(joinedNamespaces(linux.namespaces ?? []), keeps),
   ];
   if (made.has("user")) {

@@ -3,6 +3,7 @@
 import type { CgroupPlaces } from "../inside/cgroup.ts";
 import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
 import type { RootFacts } from "../inside/rootfs.ts";
+import type { IdmapPlan } from "./idmaps.ts";
 
 export type HostFacts = {
   /** The bundle's absolute path; relative sources of binds start there. */
@@ -34,6 +35,9 @@ export type HostFacts = {
   readonly keyring: string | undefined;
   /** Address of the stub's code that ends it. */
   readonly exitAddress: number;
+  /** The container's directory in the state root. */
+  readonly directory: string;
+  readonly idmaps: IdmapPlan;
 };
 
 /** The stub's socket: the first descriptor behind those of the container. */
@@ -58,6 +62,11 @@ export const notifyAddress = `${notifyDirectory}/notify.sock`;
 /** The mount of the notify socket's directory, where there is one. */
 export function notifyFd(preserveFds: number): number {
   return 5 + preserveFds;
+}
+
+/** The user namespaces of idmapped mounts, one after the other from here on. */
+export function idmapFd(preserveFds: number, source: number): number {
+  return notifyFd(preserveFds) + 1 + source;
 }
 
 /** The directory of the v2 cgroup in which init is born: out of reach of the numbers that open gives. */

@@ -18,13 +18,6 @@ type Row = {
 };
 
 const specRows: readonly Row[] = [
-  ...(["uidMappings", "gidMappings"] as const).map((mappings) => ({
-    what: `mounts[].${mappings}`,
-    find: ({ mounts = [] }: Spec) =>
-      findFirst(mounts, (mount) => (mount[mappings] ?? []).length > 0)?.concat(`/${mappings}`),
-  })),
-  optionRow("idmap"),
-  optionRow("ridmap"),
   optionRow("tmpcopyup"),
   row("linux.seccomp", "/linux/seccomp", ({ linux }) => linux?.seccomp !== undefined),
 ];
@@ -66,12 +59,4 @@ function optionRow(name: string): Row {
       return undefined;
     },
   };
-}
-
-function findFirst<Entry>(
-  list: readonly Entry[],
-  matches: (entry: Entry) => boolean,
-): string | undefined {
-  const index = list.findIndex(matches);
-  return index < 0 ? undefined : `/mounts/${index}`;
 }

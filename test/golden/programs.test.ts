@@ -10,6 +10,8 @@ import * as assert from "uvu/assert";
 import { createProgram } from "../../src/plan/create-program.ts";
 import { execParts, type JoinFacts } from "../../src/plan/exec-program.ts";
 import type { HostFacts } from "../../src/plan/host-facts.ts";
+import { noIdmaps } from "../../src/plan/idmaps.ts";
+import { planIdmaps } from "../../src/plan/plan-idmaps.ts";
 import { startSteps } from "../../src/plan/start-program.ts";
 import { checkProgram } from "../../src/program/check.ts";
 import { printProgram, printSteps } from "../../src/program/print.ts";
@@ -97,11 +99,13 @@ function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
     noPivot: false,
     keyring: "_ses.my-container",
     exitAddress: 0x400200,
+    directory: "/run/ts-runc/my-container",
+    idmaps: noIdmaps,
   };
 }
 
 function printCreate(spec: ValidatedSpec, facts: HostFacts): string {
-  const program = createProgram(spec, facts);
+  const program = createProgram(spec, { ...facts, idmaps: planIdmaps(spec) });
   checkProgram(program);
   return printProgram(program);
 }

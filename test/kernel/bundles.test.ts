@@ -163,6 +163,21 @@ test("user-namespace makes root of a user that is nobody on the host", () => {
   assert.equal([made.uid, made.gid], [100000, 100000]);
 });
 
+test("idmapped-volume keeps the owners of files whose users the container does not have", () => {
+  prepare("idmapped-volume");
+  const { status, stdout, stderr } = runBundle("idmapped-volume");
+  assert.match(stderr, /^touch: from-container: Permission denied\n$/);
+  assert.is(status, 1);
+  const owners = stdout.match(/ \d+ +\d+ (?= *\d+ \w+ +\d+ )/g)?.map((text) => text.trim());
+  assert.equal(
+    owners?.map((text) => text.split(/ +/).map(Number)),
+    [...[0, 0, 1000].map((id) => [id, id]), ...[65534, 65534, 65534].map((id) => [id, id])],
+    stdout,
+  );
+  const made = statSync(join(bundles, "idmapped-volume/data/from-container"));
+  assert.equal([made.uid, made.gid], [0, 0]);
+});
+
 test("cgroup-namespace shows every cgroup as the root", () => {
   prepare("cgroup-namespace");
   const { status, stdout } = runBundle("cgroup-namespace");

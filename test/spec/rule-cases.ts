@@ -443,6 +443,48 @@ const mountCases: readonly RuleCase[] = [
     message: "needs a user namespace",
   },
   {
+    name: "an id mapping of a mount that overlaps another one",
+    broken: makeConfig({
+      mounts: [
+        {
+          destination: "/a",
+          type: "bind",
+          source: "/b",
+          uidMappings: map,
+          gidMappings: [...map, { containerID: 0, hostID: 5, size: 1 }],
+        },
+      ],
+    }),
+    sound: makeConfig({
+      mounts: [
+        {
+          destination: "/a",
+          type: "bind",
+          source: "/b",
+          uidMappings: map,
+          gidMappings: [...map, { containerID: 1_000_000, hostID: 5, size: 1 }],
+        },
+      ],
+    }),
+    pointer: "/mounts/0/gidMappings/1",
+    message: "overlaps another mapping in its containerID",
+  },
+  {
+    name: "an option with a map that is none",
+    broken: makeConfig({
+      mounts: [
+        { destination: "/a", source: "/b", options: ["bind", "idmap=uids=0-1-x;gids=0-1-1"] },
+      ],
+    }),
+    sound: makeConfig({
+      mounts: [
+        { destination: "/a", source: "/b", options: ["bind", "idmap=uids=0-1-1;gids=0-1-1"] },
+      ],
+    }),
+    pointer: "/mounts/0/options",
+    message: "FROM-TO-LENGTH",
+  },
+  {
     name: "an owner that a rootless container does not map",
     broken: makeConfig({
       mounts: [{ destination: "/dev/pts", type: "devpts", options: ["ro", "gid=50"] }],

@@ -12,7 +12,7 @@ const map = [{ containerID: 0, hostID: 0, size: 1 }];
 
 /** What is asked for, its place, and a config that asks for it. */
 const requests: readonly (readonly [string, string, unknown])[] = [
-  ...["idmap", "ridmap", "tmpcopyup"].map(
+  ...["tmpcopyup"].map(
     (option) =>
       [
         `mount option ${option}`,
@@ -35,14 +35,6 @@ for (const [what, pointer, config] of requests) {
     assert.equal(findUnsupported(validateConfig(config)), [{ what, pointer }]);
   });
 }
-
-test("findUnsupported() names both maps of a mount", () => {
-  const mounts = [bind, { ...bind, uidMappings: map, gidMappings: map }];
-  assert.equal(findUnsupported(validateConfig(makeConfig({ mounts }))), [
-    { what: "mounts[].uidMappings", pointer: "/mounts/1/uidMappings" },
-    { what: "mounts[].gidMappings", pointer: "/mounts/1/gidMappings" },
-  ]);
-});
 
 test("findUnsupported() lets values pass that ask for nothing", () => {
   const config = makeConfig({

@@ -1,6 +1,7 @@
 // Facts of a host that does not exist, for plans that are only looked at.
 
 import type { HostFacts } from "../../src/plan/host-facts.ts";
+import { noIdmaps } from "../../src/plan/idmaps.ts";
 
 /** A host with cgroup v2, on which the runtime is process 1000. */
 export const someFacts: HostFacts = {
@@ -20,6 +21,8 @@ export const someFacts: HostFacts = {
   noPivot: false,
   keyring: "_ses.container",
   exitAddress: 0x40_0100,
+  directory: "/run/ts-runc/container",
+  idmaps: noIdmaps,
 };
 
 const controllers = ["cpu,cpuacct", "memory", "pids", "devices", "freezer"];

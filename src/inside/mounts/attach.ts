@@ -19,6 +19,8 @@ export type Attachment = {
   readonly kind: TargetKind;
   readonly propagations: readonly Propagation[];
   readonly resolve?: number;
+  /** What the mount gets once its place is found. */
+  readonly placed?: readonly Step[];
 };
 
 /** Moves a detached mount to its place in the rootfs, descriptor to descriptor, and lets go of both. */
@@ -31,6 +33,7 @@ export function attach(attachment: Attachment): Step[] {
       kind,
       ...(resolve === undefined ? {} : { resolve }),
     }),
+    ...(attachment.placed ?? []),
     step(doing, moveMount(slot(name), slot(target)), { recovery: explainMismatch(doing, name) }),
     ...changePropagation(doing, name, attachment.propagations),
     step(doing, close(slot(target))),

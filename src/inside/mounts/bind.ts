@@ -12,9 +12,9 @@ const { AT_EMPTY_PATH, AT_RECURSIVE } = atFlags;
 /**
  * Steps that leave the detached clone in slot `name`.
  *
- * The source is opened by init: a tree opened in the host's mount namespace would not be locked, and a container with a
- * user namespace could clear the host's ro, nosuid and nodev. Attributes that the host has locked cannot be cleared
- * here; the kernel says EPERM, as it does for every runtime.
+ * The source is opened by init, with a user namespace on the stage: a tree opened in the host's mount namespace would not be
+ * locked, and the container could clear the host's ro, nosuid and nodev. Attributes that the host has locked cannot be
+ * cleared here; the kernel says EPERM, as it does for every runtime.
  *
  * Spec: config.md#posix-platform-mounts: the source of a bind mount MUST exist (ENOENT otherwise).
  */

@@ -12,8 +12,10 @@ import { attach, mountDoing } from "./attach.ts";
 import { bindSteps } from "./bind.ts";
 import { type CgroupMountFacts, planCgroupMount } from "./cgroup.ts";
 import { newFileSystemSteps } from "./file-system.ts";
+import { type MountIdmap, mapIds } from "./idmap.ts";
 import { hasLongData, longDataSteps } from "./long-data.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
+import { type StagedSource, stagedKind, stagedPath } from "./stage.ts";
 
 const { AT_EMPTY_PATH } = atFlags;
 
@@ -28,6 +30,10 @@ export type MountFacts = {
   readonly label: string;
   /** Whether files can be given a label one by one: SELinux is in force. */
   readonly labelsFiles: boolean;
+  /** The translations of idmapped mounts, by number of the mount. */
+  readonly idmaps: ReadonlyMap<number, MountIdmap>;
+  /** Whether the sources of binds have been staged, and translated. */
+  readonly staged: boolean;
 };
 
 /** A mount entry with its options sorted, under its number, which makes the names of its slots. */
@@ -55,20 +61,7 @@ export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
     return planCgroupMount({ mount, name, options, label: facts.label }, facts.cgroup);
   }
   const doing = mountDoing(mount);
-  if (isBind({ mount, options })) {
-    const source = absoluteSource(mount.source ?? "", facts.bundle);
-    return [
-      ...bindSteps({ doing, name, source, options }),
-      ...(/^\/+proc\/*$/.test(mount.destination) ? refuseFalseProc(doing, name) : []),
-      ...attach({
-        doing,
-        name,
-        destination: mount.destination,
-        kind: { like: name },
-        propagations: options.propagations,
-      }),
-    ];
-  }
+  if (isBind({ mount, options })) return planBind({ mount, index, options }, facts);
   if (hasLongData(options)) {
     return longDataSteps({ doing, name, mount, options, relayFd: facts.relayFd });
   }
@@ -85,6 +78,40 @@ export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
       ...(noLinks ? { resolve: inRootWithoutLinks } : {}),
     }),
   ];
+}
+
+/** A bind of a source of the host's, or of what has been staged for it. */
+function planBind({ mount, index, options }: MountEntry, facts: MountFacts): Step[] {
+  const doing = mountDoing(mount);
+  const name = `mount${index}`;
+  const source = absoluteSource(mount.source ?? "", facts.bundle);
+  const idmap = facts.staged ? undefined : facts.idmaps.get(index);
+  return [
+    ...bindSteps({ doing, name, source: facts.staged ? stagedPath(index) : source, options }),
+    ...(/^\/+proc\/*$/.test(mount.destination) ? refuseFalseProc(doing, name) : []),
+    ...attach({
+      doing,
+      name,
+      destination: mount.destination,
+      kind: facts.staged ? { likePath: stagedKind(index) } : { like: name },
+      propagations: options.propagations,
+      ...(idmap === undefined ? {} : { placed: mapIds(doing, name, { source, idmap }) }),
+    }),
+  ];
+}
+
+/** The sources of binds, for the stage. */
+export function sourcesToStage(
+  entries: readonly MountEntry[],
+  facts: Pick<MountFacts, "bundle" | "idmaps">,
+): readonly StagedSource[] {
+  return entries.filter(isBind).map(({ mount, index, options }) => ({
+    doing: mountDoing(mount),
+    index,
+    source: absoluteSource(mount.source ?? "", facts.bundle),
+    recursive: options.recursiveBind,
+    idmap: facts.idmaps.get(index),
+  }));
 }
 
 /** The kernel gives these labels of their own; a bind's files have theirs. */

@@ -1,6 +1,7 @@
 // The options of a mount entry, sorted into what the kernel takes where: attributes, superblock flags, propagation, data.
 
 import { mountAttributes, propagations } from "../../abi/mount.ts";
+import { isIdmapOption } from "../../spec/idmap.ts";
 
 const {
   MOUNT_ATTR_RDONLY,
@@ -40,8 +41,8 @@ const clear = (bit: number): AttributeChange => ({ set: 0, clear: bit });
 /** The choices of atime exclude each other: each clears the whole field first. */
 const atime = (choice: number): AttributeChange => ({ set: choice, clear: MOUNT_ATTR__ATIME });
 
-// Spec: config-linux.md#mount-options: every option of the table MUST be recognised (the idmap ones are refused by
-// name in spec/unsupported.ts, as is tmpcopyup).
+// Spec: config-linux.md#mount-options: every option of the table MUST be recognised (tmpcopyup is refused by name in
+// spec/unsupported.ts).
 const attributeOptions: Readonly<Record<string, AttributeChange>> = {
   defaults: none,
   ro: set(MOUNT_ATTR_RDONLY),
@@ -108,6 +109,9 @@ export const knownMountOptions: readonly string[] = [
   "bind",
   "rbind",
   "remount",
+  // Read by spec/idmap.ts.
+  "idmap",
+  "ridmap",
 ].sort();
 
 /** Sorts the options of one mount entry; of options that contradict each other the last one counts, as with mount(8). */
@@ -132,7 +136,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (option === "rbind") {
       bind = true;
       recursiveBind = true;
-    } else if (option !== "remount") data.push(option);
+    } else if (option !== "remount" && !isIdmapOption(option)) data.push(option);
   }
   return {
     bind,

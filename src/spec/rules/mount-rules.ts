@@ -1,9 +1,10 @@
 // The rules for mounts that the config alone decides; what is at a destination is looked at when it is mounted.
 
 import { pathNames } from "../../base/path.ts";
+import { isIdmapOption, readIdmap } from "../idmap.ts";
 import { hasNamespace } from "../namespaces.ts";
-import type { Mount, Spec } from "../types.ts";
-import { isMapped } from "./namespace-rules.ts";
+import type { IDMapping, Mount, Spec } from "../types.ts";
+import { findBadMapping, isMapped } from "./namespace-rules.ts";
 import {
   type Finding,
   findNuls,
@@ -102,7 +103,7 @@ function findBindSource(mount: Mount): readonly Finding[] {
 function findIdmap(mount: Mount, spec: Spec, { rootless = false }: SpecFacts): readonly Finding[] {
   const { options = [], uidMappings = [], gidMappings = [] } = mount;
   const mapped = uidMappings.length > 0 || gidMappings.length > 0;
-  if (!mapped && !options.includes("idmap") && !options.includes("ridmap")) return nothing;
+  if (!mapped && !options.some(isIdmapOption)) return nothing;
   const findings: Finding[] = [];
   if (rootless) findings.push({ at: "", message: "cannot be idmapped in a rootless container" });
   if (!isBindMount(mount)) {
@@ -111,10 +112,37 @@ function findIdmap(mount: Mount, spec: Spec, { rootless = false }: SpecFacts): r
   if (mapped && (uidMappings.length === 0 || gidMappings.length === 0)) {
     findings.push({ at: "", message: "must have both uidMappings and gidMappings" });
   }
-  if (!mapped && !hasNamespace(spec, "user")) {
-    findings.push({ at: "/options", message: "idmap without mappings needs a user namespace" });
+  return [...findings, ...findBadIdmap(readIdmap(mount, spec), { spec, mapped })];
+}
+
+function findBadIdmap(
+  idmap: ReturnType<typeof readIdmap>,
+  { spec, mapped }: { readonly spec: Spec; readonly mapped: boolean },
+): readonly Finding[] {
+  if (idmap === undefined) return nothing;
+  if ("wrong" in idmap) return [{ at: "/options", message: `idmap ${idmap.wrong}` }];
+  const { maps } = idmap;
+  if (maps !== "container") {
+    const [uidsAt, gidsAt] = mapped ? ["/uidMappings", "/gidMappings"] : ["/options", "/options"];
+    return [
+      ...findBadMap(maps.uids, { at: uidsAt, mapped }),
+      ...findBadMap(maps.gids, { at: gidsAt, mapped }),
+    ];
   }
-  return findings;
+  if (hasNamespace(spec, "user")) return nothing;
+  return [{ at: "/options", message: "idmap without mappings needs a user namespace" }];
+}
+
+/** What is wrong with a map; one out of an option has no places of its own to point to. */
+function findBadMap(
+  map: readonly IDMapping[],
+  { at, mapped }: { readonly at: string; readonly mapped: boolean },
+): readonly Finding[] {
+  return [...findBadMapping(map)].map((finding) =>
+    mapped
+      ? { at: `${at}${finding.at}`, message: finding.message }
+      : { at, message: `idmap: a range ${finding.message}` },
+  );
 }
 
 /** Without root, an owner named in a mount's data must have an id behind it. */

@@ -157,7 +157,7 @@ function* findMappings(spec: Spec, { rootless = false }: SpecFacts): Generator<F
 }
 
 /** What the kernel refuses with EINVAL when the map is written, user_namespaces(7). */
-function* findBadMapping(list: readonly IDMapping[]): Generator<Finding> {
+export function* findBadMapping(list: readonly IDMapping[]): Generator<Finding> {
   yield* findWhen(
     list.length > mappingLinesMax,
     () => `must have at most ${mappingLinesMax} entries, got ${list.length}`,
