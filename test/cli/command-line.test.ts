@@ -316,10 +316,10 @@ test("features prints a document that the schema accepts, indented by four space
   assert.ok(isFeatures(document), JSON.stringify(isFeatures.errors));
   if (!isFeatures(document)) return;
   assert.equal(document.mountOptions, [...(document.mountOptions ?? [])].sort());
-  for (const option of ["idmap", "ridmap", "tmpcopyup"]) {
-    assert.not.ok(document.mountOptions?.includes(option), option);
-  }
-  assert.ok(document.mountOptions?.includes("rnosymfollow"));
+  assert.not.ok(document.mountOptions?.includes("tmpcopyup"));
+  for (const option of ["rnosymfollow", "idmap", "ridmap"])
+    assert.ok(document.mountOptions?.includes(option), option);
+  assert.is(document.linux?.mountExtensions?.idmap?.enabled, true);
   const namespaces = document.linux?.namespaces ?? [];
   assert.equal(
     ["ipc", "mount", "network", "pid", "user", "uts"].filter(

@@ -42,7 +42,7 @@ beside("features lists only names that runc lists, or that are younger than it",
   const theirs = documentOf(runProgram([String(runc), "features"]));
   const younger: Readonly<Record<string, readonly string[]>> = {
     "/linux/namespaces": ["time"],
-    "/mountOptions": [],
+    "/mountOptions": ["idmap", "ridmap"],
     "/hooks": [],
     "/linux/capabilities": [],
   };

@@ -9,7 +9,6 @@ import packageJson from "../../package.json";
 import type { Option } from "../../src/cli/options.ts";
 import { commands, globalOptions } from "../../src/cli/table.ts";
 import { stubAssembly } from "../../src/init/stub/image.ts";
-import { hookPoints } from "../../src/spec/rules/config-rules.ts";
 import { root } from "../support/source-tree.ts";
 
 const test = suite("golden/documents");
@@ -74,8 +73,6 @@ function refusedNames(): readonly string[] {
   const found = tables.matchAll(/\b(row|optionRow|what:)\s*\(?\s*["`]([^"`]+)["`]/g);
   return [...found].flatMap(([, maker, name = ""]) => {
     if (maker === "optionRow") return [`mount option ${name}`];
-    if (name.includes("{point}")) return hookPoints.map((point) => `hooks.${point}`);
-    if (name.includes("{mappings}")) return ["mounts[].uidMappings", "mounts[].gidMappings"];
     return [name];
   });
 }
@@ -83,7 +80,7 @@ function refusedNames(): readonly string[] {
 test("what is refused by name is what the code refuses", () => {
   const documented = tableBelow("docs/compatibility.md", "## Refused by name").flat();
   const refused = refusedNames().map((name) => `\`${name}\``);
-  assert.ok(refused.length > 3, `${refused.length} rows were found`);
+  assert.ok(refused.length > 0, `${refused.length} rows were found`);
   assert.equal([...documented].sort(), [...refused].sort());
 });
 
