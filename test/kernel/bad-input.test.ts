@@ -105,7 +105,7 @@ const cases: readonly Case[] = [
     change: linuxWith({
       namespaces: [...namespaces, { type: "network", path: "/proc/self/ns/uts" }],
     }),
-    message: /network namespace .*invalid argument/,
+    message: /uts is no network namespace, it is of another type/,
   },
   {
     name: "a namespace path that does not exist",
