@@ -38,6 +38,8 @@ const goldens: readonly Golden[] = [
     name: "hello-cgroup-v1",
     print: () => printCreate(readConfig("hello/config.json"), hostFacts("hello", "v1")),
   },
+  { name: "attributes", print: () => printAttributes([]) },
+  { name: "attributes-user-namespace", print: () => printAttributes([{ type: "user" }]) },
   { name: "start", print: () => printStart(readConfig("hello/config.json")) },
   { name: "exec", print: () => printExec({}) },
   { name: "exec-cgroup-v1", print: () => printExec({ cgroups: "v1", activated: true }) },
@@ -45,12 +47,46 @@ const goldens: readonly Golden[] = [
     name: "exec-user-namespace",
     print: () => printExec({ namespaces: ["user", "pid", "mount", "network"], user: 1000 }),
   },
+  { name: "exec-attributes", print: () => printExec({ attributes: true }) },
   { name: "exec-terminal", print: () => printExec({ terminal: true }) },
   {
     name: "exec-without-namespaces",
     print: () => printExec({ namespaces: ["mount", "network"], ownsMounts: false }),
   },
 ];
+
+/** What hardly any container asks for, all at once. */
+const attributes = {
+  apparmorProfile: "some-profile",
+  selinuxLabel: "user_u:role_r:type_t",
+  scheduler: { policy: "SCHED_BATCH", nice: 5 },
+  ioPriority: { class: "IOPRIO_CLASS_BE", priority: 6 },
+  execCPUAffinity: { final: "0-3" },
+} as const;
+const inherited = {
+  personality: { domain: "LINUX32" },
+  memoryPolicy: { mode: "MPOL_BIND", nodes: "0" },
+} as const;
+
+function printAttributes(more: readonly { readonly type: string }[]): string {
+  const { linux, process, ...rest } = readConfig("hello/config.json");
+  const map = [{ containerID: 0, hostID: 100_000, size: 1000 }];
+  const spec = validateConfig({
+    ...rest,
+    process: { ...process, ...attributes },
+    linux: {
+      ...linux,
+      ...inherited,
+      ...(more.length === 0 ? {} : { uidMappings: map, gidMappings: map }),
+      namespaces: [...(linux?.namespaces ?? []), { type: "time" }, ...more],
+      timeOffsets: { boottime: { secs: 1 } },
+      netDevices: { eth1: { name: "eth0" } },
+      intelRdt: { closID: "gold" },
+      mountLabel: "user_u:object_r:type_t",
+    },
+  });
+  return printCreate(spec, hostFacts("hello", "v2"));
+}
 
 function readConfig(config: string): ValidatedSpec {
   const spec = validateConfig(JSON.parse(readFileSync(join(bundles, config), "utf8")));
@@ -117,19 +153,21 @@ function printExec(exec: {
   readonly user?: number;
   readonly terminal?: boolean;
   readonly activated?: boolean;
+  readonly attributes?: boolean;
 }): string {
   const { cgroups = "v2", namespaces = ["pid", "mount", "network", "ipc", "uts"] } = exec;
   const { terminal = false, activated = false, ownsMounts = true } = exec;
   const facts = hostFacts("hello", cgroups);
   const process = {
     ...readConfig("hello/config.json").process,
+    ...(exec.attributes === true ? attributes : {}),
     terminal,
     user: { uid: exec.user ?? 0, gid: exec.user ?? 0 },
   };
   const joined: JoinFacts = { ...facts, namespaces };
   const planned = {
     ...facts,
-    linux: {},
+    linux: exec.attributes === true ? inherited : {},
     initPid: 2000,
     ownsMounts,
     groups: "set" as const,
