@@ -10,7 +10,7 @@ import {
 } from "../abi/file.ts";
 import { readField, readWideField, statxBuffer } from "../abi/struct.ts";
 import { debug } from "../base/debug.ts";
-import { FaultError, raise } from "../base/fault.ts";
+import { during, FaultError, raise } from "../base/fault.ts";
 import { wordFaultError } from "../base/word-fault.ts";
 import { execute, executeForOutput, mustForOutput } from "../ffi/execute.ts";
 import { thaw } from "../host/cgroups/freezer.ts";
@@ -159,7 +159,8 @@ function requireFeatures(
     ...(preDump ? (["mem_track"] as const) : []),
     ...(lazyPages ? (["lazy_pages"] as const) : []),
   ];
-  const missing = wanted.length === 0 ? [] : findMissing(wanted);
+  if (wanted.length === 0) return;
+  const missing = during("CRIU feature check failed", () => findMissing(wanted));
   if (missing.length === 0) return;
   const names = missing.map((feature) => featureNames[feature]);
   raise({ kind: "host", message: `criu is missing features: [${names.join(" ")}]` });

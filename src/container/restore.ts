@@ -23,9 +23,11 @@ import { killAll } from "../host/cgroups/processes.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
 import type { Notification } from "../host/criu/service.ts";
 import { type OwnedFd, own, tryRemoveDirectory } from "../host/files.ts";
+import { bringLoopbackUp } from "../host/loopback.ts";
 import { namespacesOf } from "../host/processes.ts";
 import { sendMaster } from "../host/terminal.ts";
 import { endInit } from "../init/drive.ts";
+import { newNamespaces } from "../inside/namespaces.ts";
 import { namespacesLeftAlone } from "../plan/checkpoint.ts";
 import { restoreLog } from "../plan/restore.ts";
 import { fcntl } from "../syscall/files.ts";
@@ -162,6 +164,7 @@ function act(
     else seen.terminal = undo.use(keep(descriptor));
   }
   if (script === "setup-namespaces") {
+    fillNetwork(pid, prepared, undo);
     const waiting = { ...intent, ...readLateFacts(pid, prepared.spec) };
     prepared.hooks?.runRuntimeHooks(waiting, prepared.spec);
   }
@@ -178,6 +181,14 @@ function act(
   writeRecord(containerPaths(options), record);
   seen.record = record;
   listeners.restored(pid);
+}
+
+/** A new network namespace gets what it has from `create`, too: CRIU restores none of it. */
+function fillNetwork(pid: number, prepared: Prepared, undo: DisposableStack): void {
+  const listed = prepared.spec.linux?.namespaces ?? [];
+  if (newNamespaces(listed).includes("network")) bringLoopbackUp(pid);
+  const moved = prepared.moveNetDevices?.(pid);
+  if (moved !== undefined) undo.use(moved);
 }
 
 /** The message's own is closed with it. */

@@ -14,7 +14,7 @@ import { drive, endInit, type LiveInit, liveInit } from "../init/drive.ts";
 import { startStub } from "../init/stub-process.ts";
 import { leaveRuntime, settleStub, startProgram } from "../inside/process.ts";
 import {
-  type CriuDescriptors,
+  type CriuDirectory,
   makeRestoredRoot,
   openForCriu,
   pathSlot,
@@ -109,7 +109,8 @@ export function startRestore(
 }
 
 /** The descriptors of CRIU: its socket, the namespaces that are left alone, its directories. What follows closes by itself. */
-type CriuNumbers = CriuDescriptors & {
+type CriuNumbers = {
+  readonly directories: readonly CriuDirectory[];
   readonly namespaces: number;
   readonly images: number;
   readonly work: number | undefined;
@@ -126,7 +127,6 @@ function criuNumbers(
   const images = namespaces + namespaceCount;
   const work = workPath === undefined ? undefined : images + 1;
   return {
-    socket,
     namespaces,
     images,
     work,
@@ -184,7 +184,7 @@ function makeRoot(
           relayFd: relayFd(0),
         })
       : []),
-    ...openForCriu(stub.numbers),
+    ...openForCriu(stub.numbers.directories),
   ];
   return drive(stub.init, { parts: [batch("root to restore onto", steps)] });
 }

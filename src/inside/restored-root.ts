@@ -121,11 +121,8 @@ function bindForNow(
   ];
 }
 
-/** What CRIU is given beside the root, by the number that it gets. */
-export type CriuDescriptors = {
-  readonly socket: number;
-  readonly directories: readonly { readonly path: string; readonly fd: number }[];
-};
+/** A directory of CRIU, and the descriptor that it gets it as. */
+export type CriuDirectory = { readonly path: string; readonly fd: number };
 
 /** Slot of the two ends of the socket, of which the runtime fetches the first. */
 export const socketsSlot = "sockets";
@@ -134,7 +131,7 @@ export const socketsSlot = "sockets";
  * Steps that open the directories of CRIU, and make the socket to talk to it. CRIU looks for descriptors in the process that
  * has made its socket, and mounts beside what it writes: both have to be its own, in its own mount namespace.
  */
-export function openForCriu({ directories }: CriuDescriptors): Step[] {
+export function openForCriu(directories: readonly CriuDirectory[]): Step[] {
   const opening = "opening the directories of criu";
   return [
     ...directories.flatMap(({ path, fd }) => [

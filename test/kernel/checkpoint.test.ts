@@ -140,6 +140,8 @@ here("a saved container is gone, and goes on where it was when it is restored", 
   assert.ok(next > saved && next < saved + 1000, `${saved}, then ${next}`);
   const group = room.tsRunc(["exec", restored, "cat", "/proc/self/cgroup"]).stdout;
   assert.match(group, restored);
+  const loopback = room.tsRunc(["exec", restored, "busybox", "ip", "link", "show", "lo"]).stdout;
+  assert.match(loopback, /<LOOPBACK,UP/);
   const limits = join("/sys/fs/cgroup", restored);
   assert.is(readFileSync(join(limits, "pids.max"), "utf8"), "64\n");
   const masked = room.tsRunc(["exec", restored, "sh", "-c", "cat /proc/kcore | wc -c"]);
