@@ -34,7 +34,7 @@ import { deviceMounts, externalMounts, maskName, notifyMount } from "../plan/ext
 import { recallConfig } from "../spec/load.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import { close, fcntl, openat2, statx, write } from "../syscall/files.ts";
-import { refuseRootless, requireCriu, requireLeavingAlone } from "./criu-caller.ts";
+import { refuseIdmapped, refuseRootless, requireCriu, requireLeavingAlone } from "./criu-caller.ts";
 import { destroyContainer } from "./delete.ts";
 import { observe } from "./observe.ts";
 import { type ContainerRecord, initIdentity, readRecord } from "./record.ts";
@@ -68,6 +68,7 @@ export async function checkpointContainer(options: CheckpointOptions): Promise<v
   requireStatus("checkpoint", options.id, status);
   using pidfd = openProcess(initIdentity(record));
   const spec = recallConfig(readText(paths.config, "reading the container's config"));
+  refuseIdmapped(spec);
   const { imagePath: images, workPath: work } = options;
   const userNamespace = (spec.linux?.namespaces ?? []).some(({ type }) => type === "user");
   using directories = makeCriuDirectories({ images, work }, { userNamespace });

@@ -4,8 +4,9 @@ import { during, raise } from "../base/fault.ts";
 import { execute } from "../ffi/execute.ts";
 import type { readCriuVersion } from "../host/criu/service.ts";
 import { isInUserNamespace } from "../host/facts.ts";
-import type { JoinedNamespace } from "../plan/checkpoint.ts";
-import { namespaceName } from "../plan/checkpoint.ts";
+import { type JoinedNamespace, namespaceName } from "../plan/checkpoint.ts";
+import { readIdmap } from "../spec/idmap.ts";
+import type { Spec } from "../spec/types.ts";
 import { geteuid } from "../syscall/processes.ts";
 
 /** The first version that says which one it is, 3.0. */
@@ -27,6 +28,21 @@ export function refuseRootless(
     });
   }
   if (isInUserNamespace()) warn(`runc ${command} is untested with rootless containers`);
+}
+
+/**
+ * Refuses mounts whose ids are translated: CRIU binds the source as it is, and the container would have other files' rights.
+ *
+ * @throws `refused` fault
+ */
+export function refuseIdmapped(spec: Spec): void {
+  const { mounts = [] } = spec;
+  const index = mounts.findIndex((mount) => readIdmap(mount, spec) !== undefined);
+  if (index === -1) return;
+  raise({
+    kind: "refused",
+    message: `criu does not know idmapped mounts, and mounts[${index}] is one`,
+  });
 }
 
 /**

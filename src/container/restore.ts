@@ -31,7 +31,7 @@ import { newNamespaces } from "../inside/namespaces.ts";
 import { namespacesLeftAlone } from "../plan/checkpoint.ts";
 import { restoreLog } from "../plan/restore.ts";
 import { fcntl } from "../syscall/files.ts";
-import { refuseRootless, requireCriu, requireLeavingAlone } from "./criu-caller.ts";
+import { refuseIdmapped, refuseRootless, requireCriu, requireLeavingAlone } from "./criu-caller.ts";
 import { intendedRecord, keepConfig, readLateFacts, warnOfConfig } from "./make.ts";
 import type { Prepared } from "./prepare.ts";
 import { type ContainerRecord, namespacePaths, writeRecord } from "./record.ts";
@@ -68,6 +68,7 @@ export async function restoreContainer(
   listeners: RestoreListeners,
 ): Promise<RestoredContainer> {
   refuseRootless("restore", options.warn);
+  refuseIdmapped(prepared.spec);
   const criu = await import("../host/criu/service.ts");
   const { openCriuDirectories } = await import("../host/criu/directories.ts");
   const { quoteCriuLog } = await import("../host/criu/log.ts");

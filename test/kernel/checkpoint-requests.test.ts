@@ -21,12 +21,16 @@ import type { Scenario } from "../support/fake-criu.ts";
 const test = suite("kernel/checkpoint-requests");
 const { room, criu, sleeper, start, play, request, remove, newImages, end } =
   openCriuRoom("checkpoint-requests");
+// Each criu that plays is a Bun of its own, which takes seconds on an emulated processor.
+const inMachine = process.env["TS_RUNC_MACHINE"] !== undefined;
+if (inMachine) console.log("skip: the machine has the real criu");
+const here = inMachine ? test.skip : test;
 
 function checkpoint(id: string, scenario: Scenario, ...options: readonly string[]): Outcome {
   return play(scenario, "checkpoint", ...options, id);
 }
 
-test("a checkpoint asks for the version, then for a dump with everything that was said", () => {
+here("a checkpoint asks for the version, then for a dump with everything that was said", () => {
   const bundle = sleeper();
   const id = start(bundle);
   const { pid } = present(room.state(id), "the container");
@@ -96,7 +100,7 @@ test("a checkpoint asks for the version, then for a dump with everything that wa
   remove(id);
 });
 
-test("mounts from outside are named by where they are in the container", () => {
+here("mounts from outside are named by where they are in the container", () => {
   const source = join(room.directory, "source");
   mkdirSync(source);
   const bundle = sleeper({
@@ -123,7 +127,7 @@ test("mounts from outside are named by where they are in the container", () => {
   assert.not.ok(has("/proc/acpi", "/dev/null"), "a directory is masked by a tmpfs");
 });
 
-test("a container that has been saved is gone, paused or not", async () => {
+here("a container that has been saved is gone, paused or not", async () => {
   for (const paused of [false, true]) {
     const id = start(sleeper());
     if (paused) assert.is(room.tsRunc(["pause", id]).status, 0);
@@ -134,7 +138,7 @@ test("a container that has been saved is gone, paused or not", async () => {
   assert.equal(await room.leftoverProcesses(), []);
 });
 
-test("a pre-dump asks whether the kernel tracks memory, and leaves everything as it was", () => {
+here("a pre-dump asks whether the kernel tracks memory, and leaves everything as it was", () => {
   const id = start(sleeper());
   const directory = newImages();
   const features = { mem_track: true };
@@ -153,7 +157,7 @@ test("a pre-dump asks whether the kernel tracks memory, and leaves everything as
   remove(id);
 });
 
-test("who waits for lazy pages is told by a NUL byte, by us or by an old criu", async () => {
+here("who waits for lazy pages is told by a NUL byte, by us or by an old criu", async () => {
   const id = start(sleeper());
   for (const [version, named] of [
     [[3, 17, 1], false],
@@ -184,7 +188,7 @@ test("who waits for lazy pages is told by a NUL byte, by us or by an old criu", 
   remove(id);
 });
 
-test("when criu fails, its log is quoted and the container goes on", () => {
+here("when criu fails, its log is quoted and the container goes on", () => {
   const id = start(sleeper());
   const directory = newImages();
   const before = ["one", "two", "three", "four", "five", "six"];
@@ -220,7 +224,7 @@ test("when criu fails, its log is quoted and the container goes on", () => {
   remove(id);
 });
 
-test("without criu both commands say so in runc's words", () => {
+here("without criu both commands say so in runc's words", () => {
   const bundle = sleeper();
   const id = start(bundle);
   const error = 'CRIU version check failed: exec: \\"criu\\": executable file not found in $PATH';
@@ -235,7 +239,7 @@ test("without criu both commands say so in runc's words", () => {
   remove(id);
 });
 
-test("what cannot be meant is refused in runc's words, and nothing is asked of criu", () => {
+here("what cannot be meant is refused in runc's words, and nothing is asked of criu", () => {
   const id = start(sleeper());
   const directory = newImages();
   mkdirSync(directory);
@@ -260,7 +264,7 @@ test("what cannot be meant is refused in runc's words, and nothing is asked of c
   remove(id);
 });
 
-test("a container that does not run cannot be saved", () => {
+here("a container that does not run cannot be saved", () => {
   const bundle = sleeper();
   const id = room.newId();
   assert.is(room.tsRunc(["create", "-b", bundle.directory, id]).status, 0);

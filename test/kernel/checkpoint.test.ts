@@ -105,6 +105,11 @@ async function useAndEnd(id: string, bundle: Bundle): Promise<void> {
   assert.equal(await room.leftovers(), []);
 }
 
+async function end(id: string): Promise<void> {
+  assert.is(room.tsRunc(["delete", "--force", id]).status, 0);
+  assert.equal(await room.leftovers(), []);
+}
+
 /** What an ordinary container has, as `ts-runc spec` would have it. */
 function ordinary() {
   return {
@@ -174,7 +179,7 @@ here("memory is saved before, and only what has changed since is saved then", as
   const saved = countOf(bundle);
   const restored = restore(bundle, directory);
   assert.ok((await untilCounted(bundle, saved)) > saved);
-  await useAndEnd(restored, bundle);
+  await end(restored);
 });
 
 here("bind mounts are the host's again, whatever links lead to them", async () => {
@@ -198,7 +203,7 @@ here("bind mounts are the host's again, whatever links lead to them", async () =
   assert.is(read.stdout, `new\n${readFileSync("/etc/hosts", "utf8")}`);
   const write = room.tsRunc(["exec", restored, "touch", "/var/data/other"]);
   assert.match(write.stderr, "Read-only file system");
-  await useAndEnd(restored, bundle);
+  await end(restored);
 });
 
 here("a namespace of others stays as it is", async () => {
@@ -213,7 +218,7 @@ here("a namespace of others stays as it is", async () => {
     const restored = restore(bundle, save(id));
     const { pid } = present(room.state(restored), "the container");
     assert.is(linkOf(`/proc/${pid}/ns/net`), linkOf(path));
-    await useAndEnd(restored, bundle);
+    await end(restored);
   } finally {
     holder.kill("SIGKILL");
   }
@@ -230,8 +235,7 @@ here("a container in the host's network and ids of processes is restored into th
   const state = present(room.state(restored), "the container");
   assert.is(state.pid, pid, "a pid is a part of what is saved");
   assert.is(linkOf(`/proc/${pid}/ns/net`), linkOf("/proc/self/ns/net"));
-  assert.is(room.tsRunc(["delete", "--force", restored]).status, 0);
-  assert.equal(await room.leftovers(), []);
+  await end(restored);
 });
 
 here("a terminal is sent to the console socket, and is the one that the program has", async () => {
@@ -254,7 +258,7 @@ here("a terminal is sent to the console socket, and is the one that the program 
   using master = receiveDescriptor(listener).descriptor;
   Bun.write(Bun.file(master.fd), "two\n");
   assert.match(readUntil(master, "got two"), "got two");
-  assert.is(room.tsRunc(["delete", "--force", restored]).status, 0);
+  await end(restored);
 });
 
 here(
