@@ -19,6 +19,7 @@ import { writeTimeOffsets } from "../host/time-offsets.ts";
 import { drive, endInit, type HostActions, type LiveInit, liveInit } from "../init/drive.ts";
 import { startStub } from "../init/stub-process.ts";
 import { planScheduling } from "../inside/attributes.ts";
+import { mountDoing } from "../inside/mounts/attach.ts";
 import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/namespaces.ts";
 import { effectiveLimits, limitsUntilStart } from "../inside/rlimits.ts";
 import { createParts, parkingPart } from "../plan/create-program.ts";
@@ -126,6 +127,11 @@ function makeInit(container: {
       const moved = prepared.moveNetDevices?.(pid);
       if (moved !== undefined) undo.use(moved);
     },
+    "copy-up": (_, index) => {
+      const mount = present(spec.mounts?.[Number(index)], "the mount");
+      const { destination } = mount;
+      prepared.copyUp?.(init, { doing: mountDoing(mount), name: `mount${index}`, destination });
+    },
     "run-hooks": (pid) => {
       const record = { ...intent, ...readLateFacts(pid, spec) };
       // runc's words, although not all of them are run by init.
@@ -177,7 +183,10 @@ function makeInit(container: {
 function hostActions(
   { spec, cgroup, facts }: Prepared,
   made: string[],
-): Omit<HostActions, "apply-limits" | "enter-resctrl" | "move-net-devices" | "run-hooks"> {
+): Omit<
+  HostActions,
+  "apply-limits" | "copy-up" | "enter-resctrl" | "move-net-devices" | "run-hooks"
+> {
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
   return {
     "make-cgroup": () => {

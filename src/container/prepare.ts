@@ -31,6 +31,7 @@ import { findUnsupported, refuseUnsupported } from "../spec/unsupported.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import { getpid } from "../syscall/processes.ts";
 import { checkConsole } from "./console.ts";
+import type { copyUp } from "./copy-up.ts";
 import type { OpenedIdmaps } from "./idmaps.ts";
 import { keyringName } from "./record.ts";
 import { containerPaths } from "./store.ts";
@@ -70,6 +71,8 @@ export type Prepared = {
   readonly moveNetDevices: ((pid: number) => Disposable) | undefined;
   /** The container's groups of resctrl; undefined where the config asks for none. */
   readonly resctrl: (ResctrlPlan & { readonly enter: (pid: number) => Disposable }) | undefined;
+  /** Fills tmpfs that begin with what they cover; undefined where there are none. */
+  readonly copyUp: typeof copyUp | undefined;
   /** Opens the user namespaces of idmapped mounts; undefined where there are none. */
   readonly openIdmaps: (() => OpenedIdmaps) | undefined;
 };
@@ -134,8 +137,13 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
     hooks: spec.hooks === undefined ? undefined : await import("./hooks.ts"),
     resctrl: await loadResctrl(id, linux),
     openIdmaps: await loadIdmaps(facts),
+    copyUp: asksForCopies(spec) ? (await import("./copy-up.ts")).copyUp : undefined,
   };
   return { spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount, ...rare };
+}
+
+function asksForCopies({ mounts = [] }: ValidatedSpec): boolean {
+  return mounts.some(({ options }) => options?.includes("tmpcopyup") === true);
 }
 
 async function loadIdmaps({ idmaps, directory }: HostFacts): Promise<Prepared["openIdmaps"]> {

@@ -17,7 +17,7 @@ import { raiseDied, receiveAnswer, sendBatch } from "./doorbell.ts";
 import type { StubProcess } from "./stub-process.ts";
 
 /** What the runtime does when the program says so; the pid is the stub's, and init's from the fork on. */
-export type HostActions = Readonly<Record<HostAction, (pid: number) => void>>;
+export type HostActions = Readonly<Record<HostAction, (pid: number, of: string) => void>>;
 
 /** A stub under way: the process that will be, or is, the container's init. */
 export type LiveInit = {
@@ -44,8 +44,8 @@ export function drive(
   program: { readonly parts: Iterable<Part> },
   actions: Partial<HostActions> = {},
 ): Answer {
-  const act = (action: HostAction): void => {
-    present(actions[action], action)(init.pid);
+  const act = (action: HostAction, of = ""): void => {
+    present(actions[action], action)(init.pid, of);
     debug(() => `runtime: ${action}`);
   };
   let answer: Answer = { results: new Map(), outputs: new Map() };
@@ -54,7 +54,7 @@ export function drive(
   for (let next = parts.next(); next.done !== true; ) {
     const part = next.value;
     if (part.kind === "host") {
-      act(part.action);
+      act(part.action, part.of);
       next = parts.next();
       continue;
     }

@@ -30,6 +30,7 @@ import { effectiveDevices, planDevices } from "../inside/devices.ts";
 import { joinKeyring } from "../inside/keyring.ts";
 import { isLabelled, labelKeyring, planLabels } from "../inside/labels.ts";
 import {
+  copiesUp,
   finishMount,
   isBind,
   type MountEntry,
@@ -128,22 +129,7 @@ function* buildRoot(
   facts: HostFacts,
 ): Generator<Part> {
   const { made } = namespaces;
-  const { rootfsPropagation: propagation, maskedPaths = [], mountLabel = "" } = spec.linux ?? {};
   const entries = mountEntries(spec.mounts ?? []);
-  const { bundle, cgroup, preserveFds } = facts;
-  const staged = stagesMounts(
-    { user: hasUserNamespace(namespaces), madeMount: made.has("mount") },
-    entries,
-  );
-  const mountFacts = {
-    bundle,
-    cgroup,
-    relayFd: relayFd(preserveFds),
-    label: mountLabel,
-    labelsFiles: facts.selinux,
-    idmaps: mountIdmaps(facts),
-    staged,
-  };
   const hasMountNamespace = made.has("mount") || namespaces.joined.has("mount");
   const keepsDescriptors = countPlaces(spec) < placesMany;
   const { selinuxLabel = "" } = spec.process;
@@ -155,24 +141,9 @@ function* buildRoot(
     ...(selinuxLabel === "" ? keyring : labelKeyring(selinuxLabel, keyring)),
     ...(made.has("network") ? loopbackUp() : []),
   ];
-  const mounts = hasMountNamespace
-    ? [
-        ...prepareRoot(facts.root, {
-          propagation,
-          masks: maskedPaths.length > 0,
-          label: mountLabel,
-        }),
-        ...entries.flatMap((entry) => planMount(entry, mountFacts)),
-        ...(staged ? [] : closeIdmaps(facts)),
-        ...(facts.notifies ? attachNotifyDirectory(notifyFd(preserveFds), notifyDirectory) : []),
-        ...(spec.process.terminal === true ? findMultiplexer(mountFacts.relayFd) : []),
-      ]
-    : [];
+  const options = { namespaces, facts, entries };
   // A batch of its own: while init mounts, the next one is planned.
-  yield batch("mounts", [...surroundings, ...mounts], {
-    // Behind the fork, which a limit of one process would forbid.
-    meanwhile: ["apply-limits"],
-    independent: true,
+  yield* inBatches(surroundings, hasMountNamespace ? planMounts(spec, options) : [], {
     keepsDescriptors,
   });
   // Spec: runtime.md#lifecycle 3 to 5: in the namespaces, before pivot_root.
@@ -191,6 +162,62 @@ function* buildRoot(
   yield host("set-rlimits");
   if (isScheduled(spec.process)) yield host("set-scheduling");
   yield batch("user", becomeUser(spec, facts));
+}
+
+/** Everything mounted, in the order of the config: steps, and the numbers of tmpfs that are to be filled there. */
+function* planMounts(
+  spec: ValidatedSpec,
+  options: {
+    readonly namespaces: Namespaces;
+    readonly facts: HostFacts;
+    readonly entries: readonly MountEntry[];
+  },
+): Generator<readonly Step[] | number> {
+  const { namespaces, facts, entries } = options;
+  const { rootfsPropagation: propagation, maskedPaths = [], mountLabel = "" } = spec.linux ?? {};
+  const { bundle, cgroup, preserveFds } = facts;
+  const user = hasUserNamespace(namespaces);
+  const staged = stagesMounts({ user, madeMount: namespaces.made.has("mount") }, entries);
+  const mountFacts = {
+    bundle,
+    cgroup,
+    relayFd: relayFd(preserveFds),
+    label: mountLabel,
+    labelsFiles: facts.selinux,
+    idmaps: mountIdmaps(facts),
+    staged,
+  };
+  const masks = maskedPaths.length > 0;
+  yield prepareRoot(facts.root, { propagation, masks, label: mountLabel });
+  for (const entry of entries) {
+    yield planMount(entry, mountFacts);
+    if (copiesUp(entry)) yield entry.index;
+  }
+  if (!staged) yield closeIdmaps(facts);
+  if (facts.notifies) yield attachNotifyDirectory(notifyFd(preserveFds), notifyDirectory);
+  if (spec.process.terminal === true) yield findMultiplexer(mountFacts.relayFd);
+}
+
+/** One batch, unless init has to copy something in between. */
+function* inBatches(
+  first: readonly Step[],
+  planned: Iterable<readonly Step[] | number>,
+  options: { readonly keepsDescriptors: boolean },
+): Generator<Part> {
+  let steps = [...first];
+  // Behind the fork, which a limit of one process would forbid.
+  let how: Parameters<typeof batch>[2] = { meanwhile: ["apply-limits"], independent: true };
+  for (const next of planned) {
+    if (typeof next !== "number") {
+      for (const step of next) steps.push(step);
+      continue;
+    }
+    yield batch("mounts", steps, { ...options, ...how });
+    yield host("copy-up", `${next}`);
+    how = {};
+    steps = [];
+  }
+  if (steps.length > 0) yield batch("mounts", steps, { ...options, ...how });
 }
 
 function openProc(namespaces: Namespaces): Step[] {

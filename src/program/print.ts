@@ -22,7 +22,8 @@ export function printProgram(program: InitProgram): string {
 }
 
 function printPart(part: Part): string {
-  if (part.kind === "host") return `the runtime: ${part.action}\n`;
+  if (part.kind === "host")
+    return `the runtime: ${[part.action, part.of ?? ""].join(" ").trimEnd()}\n`;
   const meanwhile =
     part.meanwhile.length === 0 ? "" : `, while the runtime does: ${part.meanwhile.join(", ")}`;
   const steps = part.keepsDescriptors ? withoutCloses(part.steps) : part.steps;

@@ -18,6 +18,8 @@ export type HostAction =
   | "run-hooks"
   /** Puts the cgroup's device rules in force. */
   | "apply-device-rules"
+  /** Has init copy what the tmpfs of this name covers into it. */
+  | "copy-up"
   /** Writes the limits into the cgroup's files. */
   | "apply-limits"
   /** Sets the resource limits of init with prlimit. */
@@ -37,7 +39,12 @@ export type Part =
       /** Steps that close descriptors are left out: there are few, and one call closes all of them in the end. */
       readonly keepsDescriptors: boolean;
     }
-  | { readonly kind: "host"; readonly action: HostAction };
+  | {
+      readonly kind: "host";
+      readonly action: HostAction;
+      /** What it is done to, where there can be several. */
+      readonly of?: string;
+    };
 
 export type InitProgram = { readonly parts: readonly Part[] };
 
@@ -61,8 +68,8 @@ export function isClose(step: Step): boolean {
 }
 
 /** Something that the runtime does before the program goes on. */
-export function host(action: HostAction): Part {
-  return { kind: "host", action };
+export function host(action: HostAction, of?: string): Part {
+  return { kind: "host", action, ...(of === undefined ? {} : { of }) };
 }
 
 /** The slot that holds init's pid in the answer of the half that stays outside. */

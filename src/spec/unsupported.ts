@@ -18,7 +18,6 @@ type Row = {
 };
 
 const specRows: readonly Row[] = [
-  optionRow("tmpcopyup"),
   row("linux.seccomp", "/linux/seccomp", ({ linux }) => linux?.seccomp !== undefined),
 ];
 
@@ -44,19 +43,4 @@ export function refuseUnsupported(list: readonly Unsupported[]): void {
 
 function row(what: string, pointer: string, asksFor: (spec: Spec) => boolean): Row {
   return { what, find: (spec) => (asksFor(spec) ? pointer : undefined) };
-}
-
-/** An option with a value (`idmap=...`, as crun has it) is the option too. */
-function optionRow(name: string): Row {
-  const isIt = (option: string) => option === name || option.startsWith(`${name}=`);
-  return {
-    what: `mount option ${name}`,
-    find: ({ mounts = [] }) => {
-      for (const [index, { options = [] }] of mounts.entries()) {
-        const at = options.findIndex(isIt);
-        if (at >= 0) return `/mounts/${index}/options/${at}`;
-      }
-      return undefined;
-    },
-  };
 }

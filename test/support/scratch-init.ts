@@ -21,6 +21,7 @@ export const noActions: HostActions = {
   "make-cgroup": nothing,
   "write-id-maps": nothing,
   "apply-device-rules": nothing,
+  "copy-up": nothing,
   "apply-limits": nothing,
   "write-time-offsets": nothing,
   "move-net-devices": nothing,

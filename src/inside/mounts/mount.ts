@@ -2,6 +2,7 @@
 
 import { atFlags, fileSystemMagic, openFlags } from "../../abi/file.ts";
 import { mountAttributes } from "../../abi/mount.ts";
+import { raise } from "../../base/fault.ts";
 import { type Step, step } from "../../program/step.ts";
 import type { Mount } from "../../spec/types.ts";
 import { close, fsetxattr, fstatfs, openat } from "../../syscall/files.ts";
@@ -11,6 +12,7 @@ import { inRootWithoutLinks, openInRoot } from "../root-paths.ts";
 import { attach, mountDoing } from "./attach.ts";
 import { bindSteps } from "./bind.ts";
 import { type CgroupMountFacts, planCgroupMount } from "./cgroup.ts";
+import { openForCopy } from "./copy-up.ts";
 import { newFileSystemSteps } from "./file-system.ts";
 import { type MountIdmap, mapIds } from "./idmap.ts";
 import { hasLongData, longDataSteps } from "./long-data.ts";
@@ -63,6 +65,9 @@ export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
   const doing = mountDoing(mount);
   if (isBind({ mount, options })) return planBind({ mount, index, options }, facts);
   if (hasLongData(options)) {
+    if (copiesUp({ mount, options })) {
+      raise({ kind: "refused", message: `${doing}: tmpcopyup with an option this long` });
+    }
     return longDataSteps({ doing, name, mount, options, relayFd: facts.relayFd });
   }
   const noLinks = mount.type === "proc" || mount.type === "sysfs";
@@ -76,8 +81,17 @@ export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
       kind: "directory",
       propagations: options.propagations,
       ...(noLinks ? { resolve: inRootWithoutLinks } : {}),
+      ...(copiesUp({ mount, options }) ? { placed: openForCopy(doing, name) } : {}),
     }),
   ];
+}
+
+/**
+ * Whether what the mount covers is to be copied into it, once it is there: a tmpfs with `tmpcopyup`, which means nothing
+ * elsewhere.
+ */
+export function copiesUp({ mount, options }: Pick<MountEntry, "mount" | "options">): boolean {
+  return options.copyUp && mount.type === "tmpfs" && !options.bind;
 }
 
 /** A bind of a source of the host's, or of what has been staged for it. */

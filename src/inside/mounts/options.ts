@@ -29,6 +29,8 @@ export type MountOptions = {
   readonly recursiveAttributes: AttributeChange;
   /** Flags of the superblock, as fsconfig(2) names them. */
   readonly superblock: readonly string[];
+  /** A tmpfs begins with what it covers. */
+  readonly copyUp: boolean;
   /** Propagation changes in the order given, made after the mount. */
   readonly propagations: readonly Propagation[];
   /** Everything else, for the file system: `mode=755`, `size=64k`. */
@@ -41,8 +43,7 @@ const clear = (bit: number): AttributeChange => ({ set: 0, clear: bit });
 /** The choices of atime exclude each other: each clears the whole field first. */
 const atime = (choice: number): AttributeChange => ({ set: choice, clear: MOUNT_ATTR__ATIME });
 
-// Spec: config-linux.md#mount-options: every option of the table MUST be recognised (tmpcopyup is refused by name in
-// spec/unsupported.ts).
+// Spec: config-linux.md#mount-options: every option of the table MUST be recognised.
 const attributeOptions: Readonly<Record<string, AttributeChange>> = {
   defaults: none,
   ro: set(MOUNT_ATTR_RDONLY),
@@ -109,6 +110,7 @@ export const knownMountOptions: readonly string[] = [
   "bind",
   "rbind",
   "remount",
+  "tmpcopyup",
   // Read by spec/idmap.ts.
   "idmap",
   "ridmap",
@@ -118,6 +120,7 @@ export const knownMountOptions: readonly string[] = [
 export function parseMountOptions(options: readonly string[]): MountOptions {
   let bind = false;
   let recursiveBind = false;
+  let copyUp = false;
   let attributes = none;
   let recursiveAttributes = none;
   const superblock = new Set<string>();
@@ -136,7 +139,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (option === "rbind") {
       bind = true;
       recursiveBind = true;
-    } else if (option !== "remount" && !isIdmapOption(option)) data.push(option);
+    } else if (option === "tmpcopyup") copyUp = true;
+    else if (option !== "remount" && !isIdmapOption(option)) data.push(option);
   }
   return {
     bind,
@@ -144,6 +148,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     attributes,
     recursiveAttributes,
     superblock: [...superblock],
+    copyUp,
     propagations,
     data,
   };

@@ -30,6 +30,7 @@ const noActions: HostActions = {
   "make-cgroup": () => {},
   "write-id-maps": () => {},
   "apply-device-rules": () => {},
+  "copy-up": () => {},
   "apply-limits": () => {},
   "write-time-offsets": () => {},
   "move-net-devices": () => {},
