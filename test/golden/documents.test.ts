@@ -6,10 +6,10 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { compileOptions } from "../../bench/empty-program.ts";
 import packageJson from "../../package.json";
-import { isSchemaDocument, readSchemas } from "../../schemas/read-schemas.ts";
 import type { Option } from "../../src/cli/options.ts";
 import { commands, globalOptions } from "../../src/cli/table.ts";
 import { stubAssembly } from "../../src/init/stub/image.ts";
+import { schemaProperties } from "../support/schema-properties.ts";
 import { root } from "../support/source-tree.ts";
 
 const test = suite("golden/documents");
@@ -129,46 +129,12 @@ test("every test that a document names is there", () => {
 
 const properties = "## config.json, property by property";
 
-/** The properties that the schemas of config.json know, by path; other platforms' as one each. */
-function schemaProperties(): readonly string[] {
-  const schemas = readSchemas(join(root, "schemas"));
-  const found = new Set<string>();
-  const visit = (node: unknown, file: string, path: string): void => {
-    if (!isSchemaDocument(node)) return;
-    const { $ref: reference, items, properties: members } = node;
-    if (typeof reference === "string") {
-      const [name = "", pointer = ""] = reference.split("#");
-      const target = name === "" ? file : name;
-      visit(resolve(schemas.get(target), pointer), target, path);
-    }
-    for (const all of [node["allOf"], node["anyOf"], node["oneOf"]]) {
-      if (Array.isArray(all)) for (const one of all) visit(one, file, path);
-    }
-    visit(items, file, `${path}[]`);
-    for (const [name, member] of Object.entries(isSchemaDocument(members) ? members : {})) {
-      const inner = path === "" ? name : `${path}.${name}`;
-      found.add(inner);
-      if (!/^(windows|solaris|vm|zos|freebsd)$/.test(inner)) visit(member, file, inner);
-    }
-  };
-  visit(schemas.get("config-schema.json"), "config-schema.json", "");
-  return [...found];
-}
-
-function resolve(document: unknown, pointer: string): unknown {
-  let node = document;
-  for (const part of pointer.split("/").filter((name) => name !== "")) {
-    node = isSchemaDocument(node) ? node[part] : undefined;
-  }
-  return node;
-}
-
 test("every property of the schemas is in the table of properties, and nothing else", () => {
   const rows = tableBelow("docs/compatibility.md", properties);
   const named = rows.flatMap(([cell = ""]) =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name),
   );
-  const all = schemaProperties();
+  const all = schemaProperties().map(({ path }) => path);
   assert.ok(all.length > 200, `${all.length} properties`);
   const covers = (name: string, property: string): boolean =>
     name.endsWith(".*")
