@@ -68,6 +68,7 @@ const smallFiles: Readonly<Record<string, string>> = {
 /** Test files without a source file of their name. */
 const freeTests: Readonly<Record<string, string>> = {
   "test/abi/c-compiler.test.ts": "all of src/abi against the C compiler",
+  "test/spec/every-property.test.ts": "all that the schemas know",
   "test/spec/schema-verdicts.test.ts": "the schemas that build/validators.js is made of",
 };
 

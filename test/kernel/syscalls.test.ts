@@ -25,6 +25,7 @@ import {
   cases,
   covered,
   credentials,
+  files,
   here,
   modules,
   own,
@@ -120,7 +121,7 @@ check("getpid, getppid, setsid, socketpair and pipe2 say on each side what is tr
     ["parent", processes.getppid()],
     ["session", processes.setsid()],
     ["pair", sockets.socketpair(SOCK_STREAM | SOCK_CLOEXEC)],
-    ["pipe", fileCalls.pipe2(O_CLOEXEC)],
+    ["pipe", files.pipe2(O_CLOEXEC)],
   ];
   const [ours, theirs] = [runHere(sequence), stub.run(sequence)];
   assert.is(ours.get("pid")?.result, process.pid);

@@ -30,6 +30,7 @@ test("parseFrames() counts each file as test/run.ts does", () => {
     passed: 1,
     failed: 1,
     skipped: 3,
+    ended: true,
     output: `${totals}oops`,
   });
   // A file that prints no totals has run nothing: failed.
