@@ -68,6 +68,7 @@ const smallFiles: Readonly<Record<string, string>> = {
 /** Test files without a source file of their name. */
 const freeTests: Readonly<Record<string, string>> = {
   "test/abi/c-compiler.test.ts": "all of src/abi against the C compiler",
+  "test/plan/seccomp.test.ts": "all of src/plan/seccomp-*.ts, through one profile after the other",
   "test/spec/every-property.test.ts": "all that the schemas know",
   "test/spec/schema-verdicts.test.ts": "the schemas that build/validators.js is made of",
 };

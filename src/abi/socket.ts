@@ -10,6 +10,7 @@ export const socketTypes = {
 } as const;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
+export const SO_SNDTIMEO = 21;
 export const messageFlags = { MSG_NOSIGNAL: 0x4000, MSG_CMSG_CLOEXEC: 0x4000_0000 } as const;
 /** POLLPRI: a file of a cgroup has changed since it was last read through the descriptor. */
 export const pollEvents = { POLLIN: 1, POLLPRI: 2, POLLOUT: 4, POLLERR: 8, POLLHUP: 16 } as const;

@@ -44,6 +44,8 @@ export const statxBuffer = layout("struct statx", "linux/stat.h", 256, {
   stx_mode: at(28, 2),
   stx_ino: at(32, 8),
   stx_size: at(40, 8),
+  "stx_ctime.tv_sec": at(96, 8),
+  "stx_ctime.tv_nsec": at(104, 4),
   stx_rdev_major: at(128, 4),
   stx_rdev_minor: at(132, 4),
   stx_dev_major: at(136, 4),
@@ -176,6 +178,12 @@ export const schedAttr = layout("struct sched_attr", "linux/sched/types.h", 56, 
   sched_period: at(40, 8),
 });
 
+/** A classic BPF program; seccomp(2). */
+export const sockFprog = layout("struct sock_fprog", "linux/filter.h", 16, {
+  len: at(0, 2),
+  filter: at(8, 8),
+});
+
 /** All layouts, for the test that asks a C compiler. */
 export const structLayouts: readonly StructLayout[] = [
   openHow,
@@ -197,6 +205,7 @@ export const structLayouts: readonly StructLayout[] = [
   messageHeader,
   controlMessage,
   schedAttr,
+  sockFprog,
 ];
 
 /** Reads an unsigned field of a structure that the kernel filled. Fields of 8 bytes must fit 53 bits (inode numbers may not). */

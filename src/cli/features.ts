@@ -3,20 +3,22 @@
 import { commit, runcVersion, specVersion, version } from "../../build/version.ts";
 import { memoryPolicyFlags, memoryPolicyModes } from "../abi/scheduling.ts";
 import { readText } from "../host/files.ts";
+import { isKnownFlag } from "../host/seccomp/flags.ts";
+import { findLibseccomp } from "../host/seccomp/library.ts";
 import { knownMountOptions } from "../inside/mounts/options.ts";
+import { actionReturns, architectureTokens, operatorNumbers } from "../plan/seccomp-request.ts";
 import { obeyedAnnotations } from "../spec/annotations.ts";
 import { capabilityNames } from "../spec/capability-names.ts";
-import type { Features } from "../spec/reports.ts";
+import type { Features, LinuxFeatures } from "../spec/reports.ts";
 import { hookPoints } from "../spec/rules/config-rules.ts";
-import type { Linux, NamespaceType, Spec } from "../spec/types.ts";
-import { findUnsupported } from "../spec/unsupported.ts";
+import type { SeccompFlag } from "../spec/seccomp.ts";
+import type { NamespaceType } from "../spec/types.ts";
 import { print } from "./output.ts";
-import { readLibseccompVersion } from "./version.ts";
 
 export function features(): number {
   const document = describeFeatures({
     capabilityLast: Number(readText("/proc/sys/kernel/cap_last_cap", "reading the capabilities")),
-    libseccomp: readLibseccompVersion(),
+    libseccomp: findLibseccomp()?.version,
   });
   print(`${JSON.stringify(document, undefined, 4)}\n`);
   return 0;
@@ -38,25 +40,23 @@ function describeFeatures(host: {
   readonly capabilityLast: number;
   readonly libseccomp: string | undefined;
 }): Features {
-  const libseccomp = does({ seccomp: { defaultAction: "SCMP_ACT_ALLOW" } })
-    ? host.libseccomp
-    : undefined;
+  const { libseccomp } = host;
   return {
     ociVersionMin: "1.0.0",
     ociVersionMax: specVersion,
-    hooks: hookPoints.filter((point) => accepts({ hooks: { [point]: [{ path: "/hook" }] } })),
+    hooks: hookPoints,
     mountOptions: [...knownMountOptions].sort(),
     linux: {
-      namespaces: namespaceTypes.filter((type) => does({ namespaces: [{ type }] })),
+      namespaces: namespaceTypes,
       capabilities: capabilityNames.slice(0, host.capabilityLast + 1),
       cgroup: {
         v1: true,
         v2: true,
         systemd: false,
         systemdUser: false,
-        rdma: does({ resources: { rdma: { mlx5_1: { hcaHandles: 1 } } } }),
+        rdma: true,
       },
-      seccomp: { enabled: libseccomp !== undefined },
+      seccomp: libseccomp === undefined ? { enabled: false } : describeSeccomp(),
       apparmor: { enabled: true },
       selinux: { enabled: true },
       intelRdt: { enabled: true, schemata: true, monitoring: true },
@@ -65,7 +65,7 @@ function describeFeatures(host: {
         flags: Object.keys(memoryPolicyFlags).sort(),
       },
       mountExtensions: { idmap: { enabled: true } },
-      netDevices: { enabled: does({ netDevices: { eth0: {} } }) },
+      netDevices: { enabled: true },
     },
     annotations: {
       "org.opencontainers.runc.version": runcVersion,
@@ -78,11 +78,21 @@ function describeFeatures(host: {
   };
 }
 
-/** Whether a config that asks for this gets it: everything else is refused by name. */
-function accepts(part: Partial<Spec>): boolean {
-  return findUnsupported({ ociVersion: specVersion, ...part }).length === 0;
-}
+const profileFlags: readonly SeccompFlag[] = [
+  "SECCOMP_FILTER_FLAG_LOG",
+  "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+  "SECCOMP_FILTER_FLAG_TSYNC",
+  "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+];
 
-function does(linux: Linux): boolean {
-  return accepts({ linux });
+/** Spec: features-linux.md#seccomp: what can be asked for, whether or not this libseccomp and this kernel can do all of it. */
+function describeSeccomp(): NonNullable<LinuxFeatures["seccomp"]> {
+  return {
+    enabled: true,
+    actions: Object.keys(actionReturns).sort(),
+    operators: Object.keys(operatorNumbers).sort(),
+    archs: Object.keys(architectureTokens).sort(),
+    knownFlags: profileFlags,
+    supportedFlags: profileFlags.filter(isKnownFlag),
+  };
 }

@@ -24,7 +24,7 @@ export async function program({ globals, values, log }: Invocation): Promise<num
       rootless: globals.rootless,
       warn: log.warning,
     },
-    false,
+    { detached: false, fate: "parked" },
   );
   const planned = createProgram(spec, facts);
   checkProgram(planned);

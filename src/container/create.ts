@@ -16,7 +16,7 @@ import { type CreateOptions, prepare } from "./prepare.ts";
  * @throws FaultError; nothing is left then
  */
 export async function createContainer(options: CreateOptions): Promise<void> {
-  const prepared = await prepare(options, true);
+  const prepared = await prepare(options, { detached: true, fate: "parked" });
   using console = openConsole(options.consoleSocket);
   using pidfdReceiver = openPidfdSocket(options.pidfdSocket ?? pidfdReceiverOf(prepared.spec));
   const made = makeContainer(options, prepared, "parked");

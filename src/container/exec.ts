@@ -33,6 +33,7 @@ import { recallConfig } from "../spec/load.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import { getpid } from "../syscall/processes.ts";
 import { completeEnvironment, homeIn } from "./environment.ts";
+import type { ProcessFilter } from "./filter.ts";
 import { findProgram } from "./find-program.ts";
 import { type ContainerRecord, initIdentity, keyringName, readRecord } from "./record.ts";
 import { launch } from "./start-init.ts";
@@ -69,6 +70,8 @@ export type ExecTarget = {
   readonly pidfd: OwnedFd;
   /** The container's state directory. */
   readonly directory: string;
+  /** The container's seccomp filter, if it has one. */
+  readonly filter: ProcessFilter | undefined;
   /** The config as it was at create. */
   readonly readConfig: () => ValidatedSpec;
 };
@@ -89,7 +92,7 @@ export type MadeProcess = {
  *
  * @throws `id` fault when there is none; `status` when it has stopped, or is paused and that is not to be ignored
  */
-export function findTarget(options: TargetOptions): ExecTarget {
+export async function findTarget(options: TargetOptions): Promise<ExecTarget> {
   const paths = containerPaths(options);
   const record = readRecord(paths);
   const found = record.init_process_pid === 0 ? undefined : openProcess(initIdentity(record));
@@ -99,12 +102,16 @@ export function findTarget(options: TargetOptions): ExecTarget {
     requireStatus("exec", options.id, "paused");
   }
   debug(() => `${options.id} runs, init ${record.init_process_pid}`);
-  return {
-    record,
-    pidfd,
-    directory: paths.directory,
-    readConfig: () => recallConfig(readText(paths.config, "reading the container's config")),
-  };
+  const readConfig = () => recallConfig(readText(paths.config, "reading the container's config"));
+  const { filter: recorded } = record.tsRunc;
+  const filter =
+    recorded === undefined
+      ? undefined
+      : await (await import("./filter.ts")).recallForProcess(options.root, recorded, {
+          record,
+          readSpec: readConfig,
+        });
+  return { record, pidfd, directory: paths.directory, filter, readConfig };
 }
 
 /**
@@ -208,6 +215,7 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
             }),
       preserveFds,
       callerOpenFiles: planned.facts.callerOpenFiles,
+      filterSteps: planned.facts.filter?.atStart ?? [],
     });
     const terminal =
       process.terminal === true
@@ -218,6 +226,11 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
       terminal,
       start: () => {
         try {
+          drive(
+            init,
+            { parts: planned.facts.filter?.behind ?? [] },
+            { "send-listener": () => target.filter?.sendListener(init) },
+          );
           launch(init.doorbell, steps);
           if (hasEnded(init.pid)) refuseUnstarted(init.pid);
         } catch (error) {
@@ -272,9 +285,11 @@ function planProcess({ options, target, resolve, listenFds }: Attempt): PlannedP
   const { record } = target;
   const config = target.readConfig();
   const linux = config.linux ?? {};
+  const process = resolve(config);
   return {
-    process: resolve(config),
+    process,
     facts: {
+      filter: target.filter?.plan(process),
       initPid: record.init_process_pid,
       ownsMounts: (linux.namespaces ?? []).some(({ type }) => type === "mount"),
       groups: groupsRule(config),

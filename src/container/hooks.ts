@@ -21,6 +21,7 @@ import type { Hook, HookPoint } from "../spec/types.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import { close } from "../syscall/files.ts";
 import { makeProcess } from "./exec.ts";
+import type { ProcessFilter } from "./filter.ts";
 import { type ContainerRecord, initIdentity } from "./record.ts";
 import { type ContainerPlace, containerPaths } from "./store.ts";
 
@@ -40,12 +41,13 @@ export function runCreationHooks(
   const { createContainer = [] } = spec.hooks ?? {};
   runRuntimeHooks(record, spec);
   // It is not a process of the container's program yet.
-  const { seccomp, personality, memoryPolicy, ...linux } = spec.linux ?? {};
+  const { personality, memoryPolicy, ...linux } = spec.linux ?? {};
   const initCan = readCapabilities(record.init_process_pid);
   const able = capabilityNames.filter((_, index) => ((initCan >> BigInt(index)) & 1n) === 1n);
   runInContainer({ point: "createContainer", hooks: createContainer, status: "creating" }, record, {
     place,
     spec: { ...spec, linux },
+    filter: undefined,
     process: ({ path, args = [path], env = [] }) => ({
       args,
       env,
@@ -75,15 +77,22 @@ export function runRuntimeHooks(record: ContainerRecord, { hooks = {} }: Validat
  *
  * @throws FaultError of the first that fails
  */
-export function runStartHooks(
+export async function runStartHooks(
   place: ContainerPlace,
   record: ContainerRecord,
   spec: ValidatedSpec,
-): void {
+): Promise<void> {
   const { startContainer = [] } = spec.hooks ?? {};
+  const { filter } = record.tsRunc;
+  const recall = async (recorded: NonNullable<typeof filter>) =>
+    (await import("./filter.ts")).recallForProcess(place.root, recorded, {
+      record,
+      readSpec: () => spec,
+    });
   runInContainer({ point: "startContainer", hooks: startContainer, status: "created" }, record, {
     place,
     spec,
+    filter: filter === undefined ? undefined : await recall(filter),
     process: ({ path, args = [path], env }) => ({
       ...spec.process,
       args,
@@ -144,17 +153,19 @@ function runInContainer(
   inside: {
     readonly place: ContainerPlace;
     readonly spec: ValidatedSpec;
+    readonly filter: ProcessFilter | undefined;
     /** What the hook is as a process of the container. */
     readonly process: (hook: Hook) => ExecProcess;
   },
 ): void {
   if (moment.hooks.length === 0) return;
-  const { place, spec } = inside;
+  const { place, spec, filter } = inside;
   using pidfd = openProcess(initIdentity(record));
   const target = {
     record,
     pidfd: present(pidfd, "init, which waits for its hooks"),
     directory: containerPaths(place).directory,
+    filter,
     readConfig: () => spec,
   };
   const options = {

@@ -139,10 +139,12 @@ function makeInit(container: {
         prepared.hooks?.runCreationHooks(options, record, spec),
       );
     },
+    "send-listener": () => prepared.filter?.sendListener(init),
     "apply-limits": (pid) => {
       applyResources(cgroup, "limits");
       // Init is at work for a while: what can wait until now is done beside it.
       keepConfig(options, prepared.configText);
+      prepared.filter?.keep();
       warnOfConfig(options, prepared);
       late.facts = readLateFacts(pid, spec);
     },
@@ -153,6 +155,7 @@ function makeInit(container: {
     refuseNotJoined(prepared, init);
     const program = present(spec.process.args[0], "args[0]");
     const path = findProgram(program, spec.process.env ?? [], answer);
+    drive(init, { parts: facts.filter?.behind ?? [] }, actions);
     return { path, home: homeIn(answer, spec.process.user?.uid ?? 0) };
   });
   const record = completeRecord(intent, {
@@ -185,7 +188,7 @@ function hostActions(
   made: string[],
 ): Omit<
   HostActions,
-  "apply-limits" | "copy-up" | "enter-resctrl" | "move-net-devices" | "run-hooks"
+  "apply-limits" | "copy-up" | "enter-resctrl" | "move-net-devices" | "run-hooks" | "send-listener"
 > {
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
   return {
@@ -280,6 +283,7 @@ export function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared
       listenFds,
       notifies: facts.notifies,
       noNewKeyring: facts.keyring === undefined,
+      filter: prepared.filter?.record,
       ...(initialAffinity === "" ? {} : { initialAffinity }),
       ...(poststop.length === 0 ? {} : { poststop }),
       ownPidNamespace: newNamespaces(spec.linux?.namespaces ?? []).includes("pid"),

@@ -27,11 +27,11 @@ import type { ContainerId } from "../spec/container-id.ts";
 import { parseConfig } from "../spec/load.ts";
 import type { SpecFacts } from "../spec/rules/rule.ts";
 import type { Linux } from "../spec/types.ts";
-import { findUnsupported, refuseUnsupported } from "../spec/unsupported.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import { getpid } from "../syscall/processes.ts";
 import { checkConsole } from "./console.ts";
 import type { copyUp } from "./copy-up.ts";
+import type { PreparedFilter } from "./filter.ts";
 import type { OpenedIdmaps } from "./idmaps.ts";
 import { keyringName } from "./record.ts";
 import { containerPaths } from "./store.ts";
@@ -65,6 +65,8 @@ export type Prepared = {
   readonly listenFds: number;
   /** What runs the config's hooks; undefined for a config without any. */
   readonly hooks: typeof import("./hooks.ts") | undefined;
+  /** The seccomp filter; undefined without linux.seccomp. */
+  readonly filter: PreparedFilter | undefined;
   /** Makes what the container is shown of its notify socket; undefined where no service manager wants to be told. */
   readonly makeNotifyMount: ((directory: OwnedFd) => OwnedFd) | undefined;
   /** Moves the devices that the config names; undefined where it names none. */
@@ -80,9 +82,13 @@ export type Prepared = {
 /**
  * Reads, checks and plans. Changes nothing.
  *
- * @param detached whether nobody of ours will be there to look after a terminal
+ * @param purpose.detached whether nobody of ours will be there to look after a terminal
+ * @param purpose.fate whether init will wait for `start`, or go on at once
  */
-export async function prepare(options: CreateOptions, detached: boolean): Promise<Prepared> {
+export async function prepare(
+  options: CreateOptions,
+  purpose: { readonly detached: boolean; readonly fate: "parked" | "started" },
+): Promise<Prepared> {
   const { bundle, id } = options;
   if (options.systemdCgroup) {
     raise({ kind: "unsupported", pointer: "--systemd-cgroup", what: "the systemd cgroup driver" });
@@ -91,9 +97,12 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
   const document = parseConfig(configText, "config.json");
   const specFacts = { noPivot: options.noPivot };
   const spec = acceptConfig(document, specFacts) ?? (await explain(document, specFacts));
-  refuseUnsupported(findUnsupported(spec));
   const { consoleSocket } = options;
-  checkConsole({ terminal: spec.process.terminal === true, consoleSocket, detached });
+  checkConsole({
+    terminal: spec.process.terminal === true,
+    consoleSocket,
+    detached: purpose.detached,
+  });
   const linux = spec.linux ?? {};
   const { selinuxLabel = "" } = spec.process;
   const labelled = selinuxLabel !== "" || (linux.mountLabel ?? "") !== "";
@@ -105,6 +114,10 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
   const { cgroupsPath, resources } = linux;
   const cgroup = planCgroup({ id, cgroupsPath, resources }, host);
   const listenFds = readListenFds();
+  const filter =
+    linux.seccomp === undefined
+      ? undefined
+      : await (await import("./filter.ts")).prepareFilter(options, spec, purpose.fate);
   const facts: HostFacts = {
     bundle,
     root,
@@ -120,6 +133,7 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
     lastCapability: readLastCapability(),
     inUserNamespace: isInUserNamespace(),
     selinux: selinux?.isSelinuxEnabled() === true,
+    filter: filter?.planned,
     noPivot: options.noPivot,
     keyring: options.noNewKeyring ? undefined : keyringName(id),
     exitAddress: stubExitAddress,
@@ -139,7 +153,7 @@ export async function prepare(options: CreateOptions, detached: boolean): Promis
     openIdmaps: await loadIdmaps(facts),
     copyUp: asksForCopies(spec) ? (await import("./copy-up.ts")).copyUp : undefined,
   };
-  return { spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount, ...rare };
+  return { filter, spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount, ...rare };
 }
 
 function asksForCopies({ mounts = [] }: ValidatedSpec): boolean {

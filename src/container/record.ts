@@ -10,6 +10,15 @@ import type { ContainerPaths } from "./store.ts";
 /** The format of `tsRunc`; another one is refused by everything but `delete --force`. */
 const formatVersion = 1;
 
+/** What start and exec need to know of the container's seccomp filter. */
+export type FilterRecord = {
+  /** Of its program, among those that are cached. */
+  readonly key: string;
+  /** SECCOMP_FILTER_FLAG_* */
+  readonly flags: number;
+  readonly loadedBy: "create" | "start";
+};
+
 /** runc's keys, and ours under `tsRunc`. */
 export type ContainerRecord = {
   readonly id: string;
@@ -48,6 +57,8 @@ export type ContainerRecord = {
     readonly initialAffinity?: string;
     /** The config's poststop hooks; absent when it has none. */
     readonly poststop?: readonly Hook[];
+    /** Undefined without linux.seccomp. */
+    readonly filter: FilterRecord | undefined;
     /** Init has been shown the directory of a notify socket. */
     readonly notifies: boolean;
     /** The end of init then ends every process of the container. */

@@ -12,7 +12,7 @@ import { fetchDescriptor } from "../host/terminal.ts";
 import type { Answer } from "../init/answer.ts";
 import { drive, endInit, type LiveInit, liveInit } from "../init/drive.ts";
 import { startStub } from "../init/stub-process.ts";
-import { leaveRuntime, settleStub, startProgram } from "../inside/process.ts";
+import { closeAtExecve, executeProgram, leaveRuntime, settleStub } from "../inside/process.ts";
 import {
   type CriuDirectory,
   makeRestoredRoot,
@@ -93,12 +93,8 @@ export function startRestore(
       // CRIU has to clean up by itself when we die: it sees the end of our socket.
       ...leaveRuntime(),
       step("handing criu its socket", dup3(theirs, criu.criuSocketFd)),
-      ...startProgram({
-        path,
-        args: criu.criuArguments,
-        env: criu.callerEnvironment(),
-        firstPrivateFd: numbers.doorbell,
-      }),
+      ...closeAtExecve(path, numbers.doorbell),
+      ...executeProgram({ path, args: criu.criuArguments, env: criu.callerEnvironment() }),
     ]);
     return { pid: stub.pid, socket, request: { type: "RESTORE", opts } };
   } catch (error) {

@@ -18,13 +18,14 @@ import type { ContainerPlace } from "./store.ts";
 /**
  * Starts the container's program through the doorbell of its init, with the hooks that come before and behind it.
  *
+ * @param what.filterSteps steps that load a seccomp filter which is not loaded yet
  * @throws `syscall` fault of the step that failed, execve's among them, and the container ends then; `init-died`; what a
  *   hook throws
  */
 export async function startInit(
   place: ContainerPlace,
   init: { readonly doorbell: number; readonly record: ContainerRecord },
-  spec: ValidatedSpec,
+  { spec, filterSteps }: { readonly spec: ValidatedSpec; readonly filterSteps: readonly Step[] },
 ): Promise<void> {
   const { doorbell, record } = init;
   const { tsRunc } = record;
@@ -34,10 +35,12 @@ export async function startInit(
     env: completeEnvironment(spec.process.env ?? [], tsRunc),
     preserveFds: tsRunc.preserveFds,
     callerOpenFiles: { soft: BigInt(soft), hard: BigInt(hard) },
+    filterSteps,
   });
   const { startContainer = [], poststart = [] } = spec.hooks ?? {};
   try {
-    if (startContainer.length > 0) (await import("./hooks.ts")).runStartHooks(place, record, spec);
+    if (startContainer.length > 0)
+      await (await import("./hooks.ts")).runStartHooks(place, record, spec);
     launch(doorbell, steps);
     if (poststart.length > 0) (await import("./hooks.ts")).runPoststartHooks(record, spec);
   } catch (error) {

@@ -29,6 +29,11 @@ export async function startContainer(
   requireStatus("start", place.id, observe(paths, record));
   const text = readText(paths.config, "reading the container's config");
   const spec = recallConfig(text);
+  const { filter: recorded } = record.tsRunc;
+  const filterSteps =
+    recorded === undefined
+      ? []
+      : await (await import("./filter.ts")).recallForStart(place.root, recorded, spec);
   // Before init is called: it ends when nothing follows the call.
   if (directory !== undefined) beforehand?.(directory, record);
   using doorbell = directory === undefined ? undefined : callInit(directory);
@@ -36,7 +41,7 @@ export async function startContainer(
     raise({ kind: "status", message: "cannot start a container that has stopped" });
   }
   try {
-    await startInit(place, { doorbell: doorbell.fd, record }, spec);
+    await startInit(place, { doorbell: doorbell.fd, record }, { spec, filterSteps });
   } finally {
     removeFile(paths.socket, "removing the socket of init");
   }

@@ -37,7 +37,7 @@ export type ExecOptions = TargetOptions & {
  */
 export async function execInContainer(options: ExecOptions): Promise<number> {
   const { detach, consoleSocket, pidfdSocket } = options;
-  const target = findTarget(options);
+  const target = await findTarget(options);
   const { readProcess, initialAffinity } = await processReader(options, target);
   const joinResctrl = await resctrlJoiner(target);
   let host: ReturnType<typeof findHostTerminal> | undefined;

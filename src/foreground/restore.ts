@@ -26,7 +26,7 @@ export type AttendedRestoreOptions = RestoreOptions & {
  */
 export async function restoreAttended(options: AttendedRestoreOptions): Promise<number> {
   const { detach, pidFile } = options;
-  const prepared = await prepare(options, detach);
+  const prepared = await prepare(options, { detached: detach, fate: "started" });
   using console = openConsole(options.consoleSocket);
   const host = !detach && prepared.spec.process.terminal === true ? findHostTerminal() : undefined;
   if (!detach && !options.noSubreaper) execute(prctl(prctlOptions.PR_SET_CHILD_SUBREAPER, 1));

@@ -32,7 +32,7 @@ export type RunOptions = CreateOptions & {
  */
 export async function runContainer(options: RunOptions): Promise<number> {
   const { detach, keep } = options;
-  const prepared = await prepare(options, detach);
+  const prepared = await prepare(options, { detached: detach, fate: "started" });
   using console = openConsole(options.consoleSocket);
   using pidfdReceiver = openPidfdSocket(options.pidfdSocket ?? pidfdReceiverOf(prepared.spec));
   const host = !detach && prepared.spec.process.terminal === true ? findHostTerminal() : undefined;
@@ -100,8 +100,9 @@ async function startContainer(
   sendPidfd(pidfdReceiver, { pid: made.init.pid, origin: "standard" });
   if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
   const init = { doorbell: made.init.doorbell, record: made.record };
+  const filterSteps = prepared.facts.filter?.atStart ?? [];
   try {
-    await startInit(options, init, prepared.spec);
+    await startInit(options, init, { spec: prepared.spec, filterSteps });
   } catch (error) {
     if (!(error instanceof FaultError)) throw error;
     throw error.within("unable to start container process");

@@ -10,16 +10,17 @@ import {
 import { controlMessage, ioVector, messageHeader } from "../abi/struct.ts";
 import { raise } from "../base/fault.ts";
 import { must } from "../ffi/execute.ts";
+import { write } from "../syscall/files.ts";
 import { connectPath, socket } from "../syscall/sockets.ts";
 import { call, number, struct, text } from "../syscall/value.ts";
 import { type OwnedFd, own } from "./files.ts";
 
 /**
- * Connects to a listening unix socket; `what` is its name in messages.
+ * Connects to a listening unix socket; `what` is its name in messages, and `setUp` is done to the socket before.
  *
  * @throws `syscall` fault; `refused` when connect(2) cannot take the path
  */
-export function connectSocket(path: string, what: string): OwnedFd {
+export function connectSocket(path: string, what: string, setUp?: (fd: number) => void): OwnedFd {
   const doing = `connecting to the ${what} ${path}`;
   if (Buffer.byteLength(path) > socketPathMaxBytes) {
     const message = `${doing}: the path of a socket has at most ${socketPathMaxBytes} bytes`;
@@ -27,12 +28,13 @@ export function connectSocket(path: string, what: string): OwnedFd {
   }
   const { SOCK_CLOEXEC, SOCK_STREAM } = socketTypes;
   const connected = own(must(socket(socketFamilies.AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC), doing));
+  setUp?.(connected.fd);
   must(connectPath(connected.fd, path), doing);
   return connected;
 }
 
 /**
- * Sends a descriptor in one message with SCM_RIGHTS, beside a text that has to be ASCII; unix(7).
+ * Sends a descriptor with SCM_RIGHTS, beside a text, in one message unless the text is too long for that; unix(7).
  *
  * @throws `syscall` fault
  */
@@ -41,10 +43,11 @@ export function sendDescriptor(
   sent: OwnedFd,
   message: { readonly text: string; readonly doing: string },
 ): void {
+  const content = new TextEncoder().encode(message.text);
   const header = struct(messageHeader, {
     msg_iov: struct(ioVector, {
       iov_base: text(message.text),
-      iov_len: number(message.text.length),
+      iov_len: number(content.byteLength),
     }),
     msg_iovlen: number(1),
     msg_control: struct(controlMessage, {
@@ -55,5 +58,8 @@ export function sendDescriptor(
     }),
     msg_controllen: number(controlMessage.sizeBytes),
   });
-  must(call("sendmsg", number(receiver.fd), header, number(0)), message.doing);
+  const first = must(call("sendmsg", number(receiver.fd), header, number(0)), message.doing);
+  for (let done = first; done < content.byteLength; ) {
+    done += must(write(receiver.fd, content.subarray(done)), message.doing);
+  }
 }

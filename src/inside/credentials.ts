@@ -4,7 +4,13 @@ import { capabilities, isCapabilityName } from "../abi/capability.ts";
 import { PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_RAISE, prctlOptions } from "../abi/process.ts";
 import { ignore, ignoreAny, type Step, step } from "../program/step.ts";
 import type { Capabilities, Process, User } from "../spec/types.ts";
-import { capset, setgroups, setresgid, setresuid } from "../syscall/credentials.ts";
+import {
+  type CapabilitySets,
+  capset,
+  setgroups,
+  setresgid,
+  setresuid,
+} from "../syscall/credentials.ts";
 import { prctl } from "../syscall/processes.ts";
 
 const { PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS } = prctlOptions;
@@ -24,10 +30,15 @@ export type GroupsRule = "set" | "set if allowed" | "denied" | "kept";
  * @param options.lastCapability number of the last capability that the kernel has
  * @param options.groups whether the groups are set: not where the user namespace denies it, which nobody knows of one that
  *   is joined
+ * @param options.kept what stays permitted besides, until a filter is loaded (seccomp.ts)
  */
 export function planCredentials(
   process: Process,
-  options: { readonly groups: GroupsRule; readonly lastCapability: number },
+  options: {
+    readonly groups: GroupsRule;
+    readonly lastCapability: number;
+    readonly kept: bigint;
+  },
 ): Step[] {
   const user = process.user ?? {};
   const sets = process.capabilities ?? {};
@@ -41,14 +52,22 @@ export function planCredentials(
     step("keeping capabilities over the change of user", prctl(PR_SET_KEEPCAPS, 0)),
     step(
       "setting the capabilities",
-      capset({
-        effective: capabilityMask(sets.effective),
-        permitted: capabilityMask(sets.permitted),
-        inheritable: capabilityMask(sets.inheritable),
-      }),
+      capset(capabilitySets(sets, { besides: options.kept, effective: false })),
     ),
     ...ambient(sets),
   ];
+}
+
+/** The three sets as config.json names them; `besides` are more that are permitted, or effective too. */
+export function capabilitySets(
+  sets: Capabilities,
+  { besides, effective } = { besides: 0n, effective: false },
+): CapabilitySets {
+  return {
+    effective: capabilityMask(sets.effective) | (effective ? besides : 0n),
+    permitted: capabilityMask(sets.permitted) | besides,
+    inheritable: capabilityMask(sets.inheritable),
+  };
 }
 
 function ids(user: User, groups: GroupsRule): Step[] {

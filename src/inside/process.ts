@@ -258,24 +258,27 @@ function endingHandler(exitAddress: number): {
   return { handler: exitAddress, flags: SA_RESTORER, restorer: exitAddress };
 }
 
+/** Has execve close every descriptor but the container's, which are those below `firstPrivateFd`. */
+export function closeAtExecve(path: string, firstPrivateFd: number): Step[] {
+  const { CLOSE_RANGE_CLOEXEC } = closeRangeFlags;
+  return [step(startingProgram(path), closeRange(firstPrivateFd, lastFd, CLOSE_RANGE_CLOEXEC))];
+}
+
 /**
- * The steps of `start`: every descriptor but the promised ones closed by execve, and execve itself. That the doorbell
- * closes tells the runtime that it worked. Signals need nothing: posix_spawn gave the stub default dispositions, and
- * execve takes back the one handler.
+ * The last step of all. That the doorbell closes tells the runtime that it worked. Signals need nothing: posix_spawn gave the
+ * stub default dispositions, and execve takes back the one handler.
  */
-export function startProgram(program: {
+export function executeProgram(program: {
   readonly path: string;
   readonly args: readonly string[];
   readonly env: readonly string[];
-  /** Descriptors below this one are the container's. */
-  readonly firstPrivateFd: number;
 }): Step[] {
-  const doing = `starting ${JSON.stringify(program.path)}`;
-  const { CLOSE_RANGE_CLOEXEC } = closeRangeFlags;
-  return [
-    step(doing, closeRange(program.firstPrivateFd, lastFd, CLOSE_RANGE_CLOEXEC)),
-    step(doing, execve(program.path, program.args, program.env)),
-  ];
+  const { path, args, env } = program;
+  return [step(startingProgram(path), execve(path, args, env))];
+}
+
+function startingProgram(path: string): string {
+  return `starting ${JSON.stringify(path)}`;
 }
 
 /** How much of /etc/passwd is read for HOME; a user that stands behind it gets `/`. Root's line is the first. */

@@ -94,7 +94,8 @@ import { closeIdmaps, mountIdmaps, stagesMounts } from "./stage-mounts.ts";
 
 /** Composes the program of `create`. Pure: the same config on the same facts gives the same program. */
 export function createProgram(spec: ValidatedSpec, facts: HostFacts): InitProgram {
-  return { parts: [...createParts(spec, facts), parkingPart(spec, facts)] };
+  const behind = facts.filter?.behind ?? [];
+  return { parts: [...createParts(spec, facts), ...behind, parkingPart(spec, facts)] };
 }
 
 /** The last part: what makes init wait for `start`. */
@@ -299,6 +300,7 @@ function bindsDev(entries: readonly MountEntry[]): boolean {
 
 function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
   const { process } = spec;
+  const { filter } = facts;
   const user = process.user ?? {};
   const linux = spec.linux ?? {};
   const nullStreams = process.terminal === true ? [] : facts.nullStreams;
@@ -320,12 +322,15 @@ function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
     ...planCredentials(process, {
       lastCapability: facts.lastCapability,
       groups: groupsRule(spec),
+      kept: filter?.kept ?? 0n,
     }),
     // setresuid has cleared it.
     ...dieWithRuntime(),
     ...checkWorkingDirectory(process.cwd),
     // As the user: what counts is what the user may execute.
     ...lookUpProgram(programCandidates(present(process.args[0], "args[0]"), process.env ?? [])),
+    // It may forbid any of the above.
+    ...(filter?.atCreate ?? []),
   ];
 }
 

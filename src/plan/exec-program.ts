@@ -68,7 +68,7 @@ export type JoinFacts = Pick<HostFacts, "runtimePid" | "preserveFds"> & {
 /** What can be found out while the stub is joining. */
 export type ProcessFacts = Pick<
   HostFacts,
-  "nullStreams" | "callerOpenFiles" | "lastCapability" | "keyring"
+  "nullStreams" | "callerOpenFiles" | "lastCapability" | "keyring" | "filter"
 > & {
   readonly initPid: number;
   /** Whether the root of init's mount namespace is the container's; otherwise init has only changed its root. */
@@ -176,12 +176,14 @@ function becomeUser({ process, facts }: PlannedProcess): Step[] {
     ...planUmask(umask),
     ...((linux.personality ?? linux.memoryPolicy) === undefined ? [] : planExecutionDomain(linux)),
     ...(isLabelled(process) ? [...planLabels(process), ...closePrivateProc()] : []),
-    ...planCredentials(process, facts),
+    ...planCredentials(process, { ...facts, kept: facts.filter?.kept ?? 0n }),
     ...hideFromContainer(),
     ...dieWithRuntime(),
     ...checkWorkingDirectory(process.cwd),
     ...(facts.activated ? tellPid() : []),
     // As the user: what counts is what the user may execute.
     ...lookUpProgram(programCandidates(facts.program ?? present(process.args[0], "args[0]"), env)),
+    // It may forbid any of the above.
+    ...(facts.filter?.atCreate ?? []),
   ];
 }

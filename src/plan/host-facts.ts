@@ -3,7 +3,21 @@
 import type { CgroupPlaces } from "../inside/cgroup.ts";
 import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
 import type { RootFacts } from "../inside/rootfs.ts";
+import type { Part } from "../program/program.ts";
+import type { Step } from "../program/step.ts";
 import type { IdmapPlan } from "./idmaps.ts";
+
+/** The filter of `linux.seccomp` as steps at the places where it is loaded; seccomp-filter.ts says where. */
+export type PlannedFilter = {
+  /** Capabilities that stay permitted, as a mask, until it is loaded. */
+  readonly kept: bigint;
+  /** The end of the last batch before the record is written. */
+  readonly atCreate: readonly Step[];
+  /** What follows that batch: the listener of a filter that asks an agent. */
+  readonly behind: readonly Part[];
+  /** Right before execve. */
+  readonly atStart: readonly Step[];
+};
 
 export type HostFacts = {
   /** The bundle's absolute path; relative sources of binds start there. */
@@ -33,6 +47,8 @@ export type HostFacts = {
   readonly noPivot: boolean;
   /** Name of the session keyring; undefined with `--no-new-keyring`. */
   readonly keyring: string | undefined;
+  /** Undefined without `linux.seccomp`. */
+  readonly filter: PlannedFilter | undefined;
   /** Address of the stub's code that ends it. */
   readonly exitAddress: number;
   /** The container's directory in the state root. */

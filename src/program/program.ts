@@ -4,6 +4,8 @@ import type { Step } from "./step.ts";
 
 /** What the runtime process does for the container at a fixed place of the program. Served by container/. */
 export type HostAction =
+  /** Hands the listener of the seccomp filter to the agent of its profile. */
+  | "send-listener"
   /** Makes the directories of the cgroup. */
   | "make-cgroup"
   /** Writes setgroups, uid_map and gid_map of the stub that has made a user namespace. */

@@ -1,6 +1,6 @@
 // The documents that a runtime writes about itself and its containers (features, state) as types; not how they are made.
 
-import type { SeccompAction, SeccompArch, SeccompFlag, SeccompOperator } from "./seccomp.ts";
+import type { SeccompFlag } from "./seccomp.ts";
 import type { NamespaceType } from "./types.ts";
 
 /** runtime.md#state */
@@ -38,9 +38,9 @@ export type LinuxFeatures = {
     readonly rdma?: boolean;
   };
   readonly seccomp?: Enabled & {
-    readonly actions?: readonly SeccompAction[];
-    readonly operators?: readonly SeccompOperator[];
-    readonly archs?: readonly SeccompArch[];
+    readonly actions?: readonly string[];
+    readonly operators?: readonly string[];
+    readonly archs?: readonly string[];
     readonly knownFlags?: readonly SeccompFlag[];
     readonly supportedFlags?: readonly SeccompFlag[];
   };

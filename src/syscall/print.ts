@@ -51,10 +51,13 @@ function printFlags(operand: Operand & { kind: "flags" }): string {
   return flagNames(operand.table, operand.value);
 }
 
-/** Short bytes in hexadecimal; a longer run of one value by its length. */
+const bytesPrintedMax = 256;
+
+/** Bytes in hexadecimal; a run of one value by its length, and what is long by that alone. */
 function printBytes(bytes: Uint8Array): string {
   const [first = 0] = bytes;
   const uniform = bytes.byteLength > 16 && bytes.every((byte) => byte === first);
+  if (!uniform && bytes.byteLength > bytesPrintedMax) return `${bytes.byteLength} bytes`;
   const hex = Buffer.from(uniform ? [first] : bytes).toString("hex");
   return uniform ? `${bytes.byteLength}*0x${hex}` : `0x${hex}`;
 }

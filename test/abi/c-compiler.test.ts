@@ -43,7 +43,7 @@ const kernelHeaders = [
   ...["un", "wait", "uio", "tty", "ioprio", "mempolicy", "personality", "nsfs", "rtnetlink"],
 ]
   .map((name) => `linux/${name}.h`)
-  .concat("asm/ioctls.h", "asm/termbits.h");
+  .concat("asm/ioctls.h", "asm/socket.h", "asm/termbits.h");
 
 /** Names of ours for what C says in another way. */
 const expressions: Readonly<Record<string, string>> = {

@@ -67,24 +67,6 @@ test("every command is in the changelog", () => {
   );
 });
 
-/** The rows of src/spec/unsupported.ts by name, out of its text: the table itself is not for others. */
-function refusedNames(): readonly string[] {
-  const source = read("src/spec/unsupported.ts");
-  const tables = source.slice(source.indexOf("const specRows"), source.indexOf("/** Everything"));
-  const found = tables.matchAll(/\b(row|optionRow|what:)\s*\(?\s*["`]([^"`]+)["`]/g);
-  return [...found].flatMap(([, maker, name = ""]) => {
-    if (maker === "optionRow") return [`mount option ${name}`];
-    return [name];
-  });
-}
-
-test("what is refused by name is what the code refuses", () => {
-  const documented = tableBelow("docs/compatibility.md", "## Refused by name").flat();
-  const refused = refusedNames().map((name) => `\`${name}\``);
-  assert.ok(refused.length > 0, `${refused.length} rows were found`);
-  assert.equal([...documented].sort(), [...refused].sort());
-});
-
 test("every npm command of the documents is in package.json", () => {
   const scripts = Object.keys(packageJson.scripts);
   const offences = documents.flatMap((path) =>

@@ -2,7 +2,7 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { programCandidates, startProgram } from "../../src/inside/process.ts";
+import { closeAtExecve, executeProgram, programCandidates } from "../../src/inside/process.ts";
 import { printSyscall } from "../../src/syscall/print.ts";
 
 const test = suite("inside/process");
@@ -28,11 +28,15 @@ test("programCandidates() gives each place slots of its own", () => {
   assert.is(new Set(slots).size, 6);
 });
 
-test("startProgram() marks what is private for closing, and executes last", () => {
-  const steps = startProgram({ path: "/bin/sh", args: ["sh"], env: ["A=1"], firstPrivateFd: 5 });
-  const calls = steps.map(({ call }) => printSyscall(call));
-  assert.is(calls[0], "close_range(5, 4294967295, CLOSE_RANGE_CLOEXEC)");
-  assert.is(calls.at(-1), 'execve("/bin/sh", ["sh"], ["A=1"])');
+test("closeAtExecve() marks what is private for closing, executeProgram() does nothing but that", () => {
+  const program = { path: "/bin/sh", args: ["sh"], env: ["A=1"] };
+  const calls = [...closeAtExecve("/bin/sh", 5), ...executeProgram(program)].map(({ call }) =>
+    printSyscall(call),
+  );
+  assert.equal(calls, [
+    "close_range(5, 4294967295, CLOSE_RANGE_CLOEXEC)",
+    'execve("/bin/sh", ["sh"], ["A=1"])',
+  ]);
 });
 
 test.run();

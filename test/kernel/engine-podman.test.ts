@@ -73,7 +73,7 @@ type Step = {
 };
 
 const apart = [
-  ...["--security-opt", "seccomp=unconfined", "--network", "none", "--cgroups", "no-conmon"],
+  ...["--network", "none", "--cgroups", "no-conmon"],
   ...["--cgroup-parent", `/${cgroupParent}`],
 ];
 const run = (...argv: readonly string[]): readonly string[] => ["run", ...apart, ...argv];
@@ -112,6 +112,39 @@ const steps: readonly Step[] = [
     output: /^$/,
   },
   {
+    // Under the profile that podman comes with, and under none.
+    argv: run("--rm", imageName, "grep", "^Seccomp:", "/proc/self/status"),
+    status: 0,
+    output: /^Seccomp:\t2\n$/,
+  },
+  {
+    argv: run(
+      ...["--rm", "--security-opt", "seccomp=unconfined", imageName],
+      ...["grep", "^Seccomp:", "/proc/self/status"],
+    ),
+    status: 0,
+    output: /^Seccomp:\t0\n$/,
+  },
+  {
+    argv: run(
+      "--rm",
+      "--security-opt",
+      "no-new-privileges",
+      imageName,
+      "busybox",
+      "chroot",
+      "/",
+      "true",
+    ),
+    status: 0,
+    output: /^$/,
+  },
+  {
+    argv: run("--rm", imageName, "busybox", "unshare", "-m", "true"),
+    status: 1,
+    output: /unshare.*: Operation not permitted\n$/,
+  },
+  {
     argv: run("--rm", imageName, "/nowhere"),
     status: 127,
     output:
@@ -136,6 +169,11 @@ const steps: readonly Step[] = [
     output: /^in\nerr\n$/,
   },
   { argv: ["exec", "--user", "33", "d1", "id", "-u"], status: 0, output: /^33\n$/ },
+  {
+    argv: ["exec", "d1", "grep", "^Seccomp:", "/proc/self/status"],
+    status: 0,
+    output: /^Seccomp:\t2\n$/,
+  },
   {
     argv: ["exec", "-t", "d1", "readlink", "/proc/self/fd/0"],
     status: 0,

@@ -63,12 +63,12 @@ test("a shared root takes nothing off a host whose mounts are shared", () => {
   });
   const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
   // The stand-in for a host: its mounts are shared with those that the container's namespace begins with.
-  const script = `mount --make-rshared / && mkdir ${places} && mount -t tmpfs ours ${places} && ${run} && mountpoint ${places} && wc -l < /proc/self/mountinfo`;
+  const script = `mount --make-rshared / && mkdir ${places} && mount -t tmpfs ours ${places} && ${run} && grep -c ' ${places} ' /proc/self/mountinfo`;
   const { status, stdout, stderr } = runBriefly(["unshare", "--mount", "sh", "-c", script]);
   assert.is(status, 0, stderr);
   assert.match(stdout, / \/ rw,relatime shared:\d+ /);
   assert.match(stdout, / \/mnt rw,relatime shared:\d+ /);
-  assert.match(stdout, /is a mountpoint/);
+  assert.match(stdout, /^1$/m);
 });
 
 test("a flag of the superblock that the file system does not know is passed over, as by mount(2)", () => {

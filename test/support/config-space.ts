@@ -168,7 +168,7 @@ const proc: Mount = { destination: "/proc", type: "proc", source: "proc" };
 
 function makeMounts(
   random: Random,
-  { volume }: Surroundings,
+  { volume, cgroupVersion }: Surroundings,
   { has, mapped }: { readonly has: (type: string) => boolean; readonly mapped: boolean },
 ): readonly Mount[] {
   const maybe = (percent: number): boolean => random.below(100) < percent;
@@ -220,7 +220,8 @@ function makeMounts(
             source: "sysfs",
             options: ["nosuid", "noexec", "nodev", ...(maybe(70) ? ["ro"] : [])],
           },
-          ...(maybe(60)
+          // On v2 runc shows the whole tree to a container without a cgroup namespace.
+          ...(maybe(60) && (cgroupVersion === "v1" || has("cgroup"))
             ? [
                 {
                   destination: "/sys/fs/cgroup",

@@ -12,6 +12,7 @@ export const someFacts: HostFacts = {
   runtimePid: 1000,
   preserveFds: 0,
   notifies: false,
+  filter: undefined,
   nullStreams: [0],
   callerOpenFiles: { soft: 1024n, hard: 4096n },
   hostHasKcore: true,

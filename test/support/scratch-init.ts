@@ -29,6 +29,7 @@ export const noActions: HostActions = {
   "set-rlimits": nothing,
   "run-hooks": () => undefined,
   "set-scheduling": nothing,
+  "send-listener": nothing,
 };
 
 /** The program of the default config, but for cgroups and what needs files in the rootfs. */

@@ -38,6 +38,7 @@ const noActions: HostActions = {
   "set-rlimits": () => {},
   "run-hooks": () => undefined,
   "set-scheduling": () => {},
+  "send-listener": () => {},
 };
 
 /** These end the stub, or have it sleep; ioctl is missing only for requests that nobody knows. */
