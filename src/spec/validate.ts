@@ -81,11 +81,21 @@ function isAcceptedConfig(value: unknown): value is Spec {
 /** What the schema found in the config it was last asked about, without what runc and its callers take for valid. */
 function configErrors(value: unknown): readonly SchemaError[] {
   return (isConfig.errors ?? []).filter(
-    ({ instancePath }) =>
-      // Engines write `rslave` for mounts that follow the host's; the schema knows only the forms without the r.
-      instancePath !== "/linux/rootfsPropagation" ||
-      !/^r(shared|slave|private|unbindable)$/.test(String(valueAt(value, instancePath))),
+    ({ instancePath }) => !isTaken(instancePath, valueAt(value, instancePath)),
   );
+}
+
+/** Bits of a mode that say what a file is, and those of permissions with setuid, setgid and sticky; inode(7). */
+const modeMax = 0o177777;
+
+function isTaken(pointer: string, value: unknown): boolean {
+  // Engines write `rslave` for mounts that follow the host's; the schema knows only the forms without the r.
+  if (pointer === "/linux/rootfsPropagation") {
+    return /^r(shared|slave|private|unbindable)$/.test(String(value));
+  }
+  // podman writes all of st_mode for the devices of a privileged container; only the permissions are used.
+  if (!/^\/linux\/devices\/\d+\/fileMode$/.test(pointer)) return false;
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= modeMax;
 }
 
 function refuse(document: string, violations: readonly Violation[]): never {

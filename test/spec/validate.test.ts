@@ -80,6 +80,15 @@ test("validateConfig() accepts the forms of rootfsPropagation that engines write
   assert.is(violation?.message, 'must be one of shared, slave, private, unbindable, got "rr"');
 });
 
+test("validateConfig() accepts the modes of devices that engines write", () => {
+  const withMode = (fileMode: unknown): unknown =>
+    makeConfig({
+      linux: { devices: [{ path: "/dev/x", type: "c", major: 1, minor: 3, fileMode }] },
+    });
+  for (const mode of [0, 0o666, 0o20644, 0o4755]) assert.equal(violationsIn(withMode(mode)), []);
+  for (const mode of [-1, 0o200000, 1.5, "0666"]) assert.is(violationsIn(withMode(mode)).length, 1);
+});
+
 test("validateConfig() reports all that the schema finds, with place, value and rule", () => {
   const config = makeConfig({
     hostname: 5,
