@@ -3,6 +3,7 @@
 import { raise } from "../base/fault.ts";
 import { updateContainer } from "../container/update.ts";
 import { readDescriptor, readText } from "../host/files.ts";
+import type { NewSchemata } from "../host/resctrl.ts";
 import { parseContainerId } from "../spec/container-id.ts";
 import { parseConfig } from "../spec/load.ts";
 import { validateResources } from "../spec/validate.ts";
@@ -10,18 +11,18 @@ import type { Invocation } from "./invocation.ts";
 import { integer, type OptionValues, text } from "./options.ts";
 import { parseSize } from "./size.ts";
 
-export function update({ globals, values, positionals, log }: Invocation): number {
+export async function update(invocation: Invocation): Promise<number> {
+  const { globals, values, positionals, log } = invocation;
   const [id = ""] = positionals;
   const place = { root: globals.root, id: parseContainerId(id) };
   const file = text(values, "resources");
   const document =
     file === undefined ? readOptions(values) : parseConfig(readDocument(file), "resources");
-  const given = validateResources(document, { document: "resources" });
-  refuseCacheSchemas(values);
+  const resources = validateResources(document, { document: "resources" });
   if (values.has("kernel-memory") || values.has("kernel-memory-tcp")) {
     log.warning("Kernel memory settings are ignored and will be removed");
   }
-  updateContainer(place, given, log.warning);
+  await updateContainer(place, { resources, schemata: readSchemata(values) }, log.warning);
   return 0;
 }
 
@@ -89,13 +90,13 @@ function wholeNumber(
   });
 }
 
-/** In runc's words for a container without a class of its own, which no container of this version has. */
-function refuseCacheSchemas(values: OptionValues): void {
-  const refuse = (message: string): never => raise({ kind: "refused", message });
-  if (text(values, "l3-cache-schema") !== undefined) {
-    refuse("Intel RDT/CAT: l3 cache schema is not enabled");
-  }
-  if (text(values, "mem-bw-schema") !== undefined) {
-    refuse("Intel RDT/MBA: memory bandwidth schema is not enabled");
-  }
+/** What is asked of resctrl; undefined when nothing is. */
+function readSchemata(values: OptionValues): NewSchemata | undefined {
+  const l3CacheSchema = text(values, "l3-cache-schema");
+  const memBwSchema = text(values, "mem-bw-schema");
+  if (l3CacheSchema === undefined && memBwSchema === undefined) return undefined;
+  return {
+    ...(l3CacheSchema === undefined ? {} : { l3CacheSchema }),
+    ...(memBwSchema === undefined ? {} : { memBwSchema }),
+  };
 }

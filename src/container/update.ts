@@ -3,6 +3,7 @@
 import { raise } from "../base/fault.ts";
 import { updateResources } from "../host/cgroups/update.ts";
 import { readText, replaceFile } from "../host/files.ts";
+import type { NewSchemata } from "../host/resctrl.ts";
 import { planUpdate } from "../plan/update.ts";
 import { recallConfig } from "../spec/load.ts";
 import type { ValidatedResources } from "../spec/validate.ts";
@@ -17,11 +18,11 @@ import { type ContainerPlace, containerPaths, lockDirectory } from "./store.ts";
  * @param warn told what the host cannot do and the update goes without
  * @throws `id`, `status`, `refused`, `host`, `syscall` faults; the resources are as before then
  */
-export function updateContainer(
+export async function updateContainer(
   place: ContainerPlace,
-  given: ValidatedResources,
+  asked: { readonly resources: ValidatedResources; readonly schemata: NewSchemata | undefined },
   warn: (message: string) => void,
-): void {
+): Promise<void> {
   const paths = containerPaths(place);
   using directory = lockDirectory(place, "forever");
   if (directory === undefined) raise({ kind: "id", message: "container does not exist" });
@@ -29,11 +30,20 @@ export function updateContainer(
   requireStatus("update", place.id, observe(paths, record));
   const config = recallConfig(readText(paths.config, "reading the container's config"));
   const current = config.linux?.resources ?? {};
-  const plan = planUpdate(current, given, record.cgroup_paths);
+  const plan = planUpdate(current, asked.resources, record.cgroup_paths);
   for (const { property, because } of plan.ignored) {
     warn(`ignoring linux.resources.${property}: ${because}`);
   }
-  updateResources(plan.steps, record.cgroup_paths, warn);
+  const takeBack =
+    asked.schemata === undefined
+      ? undefined
+      : (await import("./update-schemata.ts")).updateSchemata(paths, record, asked.schemata);
+  try {
+    updateResources(plan.steps, record.cgroup_paths, warn);
+  } catch (error) {
+    takeBack?.();
+    throw error;
+  }
   const kept = { ...config, linux: { ...config.linux, resources: plan.resources } };
   replaceFile(paths.config, JSON.stringify(kept), {
     mode: 0o600,

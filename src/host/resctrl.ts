@@ -158,6 +158,40 @@ function write({ root }: Pick<ResctrlPlan, "root">, path: string, content: strin
   }
 }
 
+/** What a container's class is to have from now on; undefined where nothing is said. */
+export type NewSchemata = Pick<IntelRdt, "l3CacheSchema" | "memBwSchema">;
+
+/**
+ * Gives a class new schemata. What it had for other resources and domains stays: resctrl takes each line for itself.
+ *
+ * @returns puts the old ones back
+ * @throws `syscall` fault, with what resctrl says of it
+ */
+export function changeSchemata(group: string, asked: NewSchemata): () => void {
+  const path = `${group}/schemata`;
+  const place = { root: findHostResctrl(asked) };
+  const before = readText(path, "reading the class's schemata");
+  write(place, path, `${simpleSchemata(asked).join("\n")}\n`);
+  return () => write(place, path, before);
+}
+
+/**
+ * Finds resctrl, with what is asked of it. The words are runc's.
+ *
+ * @throws `refused` fault
+ */
+export function findHostResctrl({ l3CacheSchema, memBwSchema }: NewSchemata): string {
+  const root = findResctrl(readText("/proc/self/mountinfo", "finding the resctrl file system"));
+  const refuse = (message: string): never => raise({ kind: "refused", message });
+  if (l3CacheSchema !== undefined && (root === undefined || !hasInfo(root, "L3", "L3CODE"))) {
+    return refuse("Intel RDT/CAT: l3 cache schema is not enabled");
+  }
+  if (root === undefined || (memBwSchema !== undefined && !hasInfo(root, "MB"))) {
+    return refuse("Intel RDT/MBA: memory bandwidth schema is not enabled");
+  }
+  return root;
+}
+
 /** Puts a process of exec into the groups of its container; one that is gone limits nobody any more. */
 export function joinResctrl(pid: number, groups: readonly string[]): void {
   for (const group of groups) {

@@ -144,6 +144,31 @@ test("a container that is to be counted gets a group for it, which goes with it"
   assert.ok(existsSync(join(tree, "counted")));
 });
 
+test("update gives the container's class other schemata, or the container a class", () => {
+  const update = (id: string, ...argv: readonly string[]) => withTable(["update", ...argv, id]);
+  const id = room.newId();
+  expectCreate(id, { memBwSchema: "MB:0=50" });
+  assert.is(update(id, "--mem-bw-schema", "MB:0=70", "--l3-cache-schema", "L3:0=3").status, 0);
+  assert.is(read(id, "schemata"), "L3:0=3\nMB:0=70");
+  // What cannot be done as a whole is not done in part.
+  const refused = update(id, "--mem-bw-schema", "MB:0=90", "--cpuset-cpus", "4000");
+  assert.is(refused.status, 1, refused.output);
+  assert.is(read(id, "schemata"), "L3:0=3\nMB:0=70");
+  remove(id, id);
+  const plain = room.newId();
+  const { directory } = room.makeBundle({ process: { args: ["sleep", "1000"] } });
+  assert.is(room.tsRunc(["run", "-d", "-b", directory, plain]).status, 0);
+  const without = room.tsRunc(["update", "--l3-cache-schema", "L3:0=f", plain]);
+  assert.is(without.status, 1);
+  assert.match(without.stderr, /Intel RDT\/CAT: l3 cache schema is not enabled/);
+  const given = update(plain, "--l3-cache-schema", "L3:0=f");
+  assert.is(given.status, 0, given.output);
+  assert.is(read(plain, "schemata"), "L3:0=f");
+  assert.is(read(plain, "tasks"), `${room.state(plain)?.pid}`);
+  remove(plain, plain);
+  assert.not.ok(existsSync(join(tree, plain)));
+});
+
 test("what is made for a container that cannot be is taken back", () => {
   const id = room.newId();
   // Without the directory that the kernel would have made no group for counting can be.
