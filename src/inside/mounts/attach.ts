@@ -21,11 +21,9 @@ export type Attachment = {
   readonly resolve?: number;
   /** What the mount gets once its place is found. */
   readonly placed?: readonly Step[];
-  /** The descriptor of the mount is still needed. */
-  readonly stays?: boolean;
 };
 
-/** Moves a detached mount to its place in the rootfs, descriptor to descriptor, and lets go of both, unless the mount stays. */
+/** Moves a detached mount to its place in the rootfs, descriptor to descriptor, and lets go of both. */
 export function attach(attachment: Attachment): Step[] {
   const { doing, name, destination, kind, resolve } = attachment;
   const target = `${name}.target`;
@@ -39,7 +37,7 @@ export function attach(attachment: Attachment): Step[] {
     step(doing, moveMount(slot(name), slot(target)), { recovery: explainMismatch(doing, name) }),
     ...changePropagation(doing, name, attachment.propagations),
     step(doing, close(slot(target))),
-    ...(attachment.stays === true ? [] : [step(doing, close(slot(name)))]),
+    step(doing, close(slot(name))),
   ];
 }
 

@@ -34,10 +34,8 @@ export function longDataSteps(entry: {
   readonly options: MountOptions;
   /** Number of the descriptor that the path names. */
   readonly relayFd: number;
-  /** The mount becomes read-only later, through its descriptor in slot `name`. */
-  readonly stays: boolean;
 }): Step[] {
-  const { doing, name, mount, options, relayFd, stays } = entry;
+  const { doing, name, mount, options, relayFd } = entry;
   const target = `${name}.target`;
   return [
     openTarget(doing, mount.destination, { slot: target, kind: "directory" }),
@@ -46,19 +44,19 @@ export function longDataSteps(entry: {
       doing,
       mountCall(mount.source ?? mount.type ?? "", `/proc/self/fd/${relayFd}`, {
         type: mount.type ?? "",
-        flags: oldFlags(options) & (stays ? ~mountFlags.MS_RDONLY : -1),
+        flags: oldFlags(options),
         data: options.data.join(","),
       }),
     ),
     step(doing, close(relayFd)),
     step(doing, close(slot(target))),
-    ...(options.propagations.length === 0 && !stays
+    ...(options.propagations.length === 0
       ? []
       : [
           // What was opened before lies below the mount.
           openInRoot(doing, mount.destination, { slot: name }),
           ...changePropagation(doing, name, options.propagations),
-          ...(stays ? [] : [step(doing, close(slot(name)))]),
+          step(doing, close(slot(name))),
         ]),
   ];
 }
