@@ -200,8 +200,7 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
     const { args, env = [], oomScoreAdj } = process;
     if (oomScoreAdj !== undefined) setOomScore(init.pid, oomScoreAdj);
     attempt.options.joinResctrl?.(init.pid);
-    const program = hook?.path ?? args[0] ?? "";
-    const path = during(starting, () => findProgram(program, env, answer));
+    const path = hook?.path ?? during(starting, () => findProgram(args[0] ?? "", env, answer));
     const pid = answer.results.get(ownPidSlot);
     const steps = startSteps(process, {
       path,
@@ -296,7 +295,7 @@ function planProcess({ options, target, resolve, listenFds }: Attempt): PlannedP
       linux,
       activated: listenFds > 0,
       nullStreams: options.hook === undefined ? readNullStreams() : [],
-      ...(options.hook === undefined ? {} : { program: options.hook.path }),
+      searches: options.hook === undefined,
       callerOpenFiles: readCallerOpenFiles(),
       lastCapability: readLastCapability(),
       keyring: record.tsRunc.noNewKeyring ? undefined : keyringName(options.id),

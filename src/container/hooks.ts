@@ -8,12 +8,19 @@
 //   createContainer container,      poststart       runtime
 //                   the host's root
 
+import { signals } from "../abi/process.ts";
 import { present } from "../base/assert.ts";
 import { during, FaultError } from "../base/fault.ts";
 import { wordFaultError } from "../base/word-fault.ts";
 import { execute } from "../ffi/execute.ts";
 import { runHook, type Streams, spawnHook } from "../host/hooks.ts";
-import { openProcess, readCapabilities } from "../host/processes.ts";
+import {
+  openProcess,
+  readCapabilities,
+  readInnerPid,
+  readUmask,
+  sendSignal,
+} from "../host/processes.ts";
 import { capabilityNames } from "../spec/capability-names.ts";
 import { ociVersion } from "../spec/default-spec.ts";
 import type { ExecProcess } from "../spec/exec-process.ts";
@@ -42,18 +49,21 @@ export function runCreationHooks(
   runRuntimeHooks(record, spec);
   // It is not a process of the container's program yet.
   const { personality, memoryPolicy, ...linux } = spec.linux ?? {};
+  const { oomScoreAdj } = spec.process;
   const initCan = readCapabilities(record.init_process_pid);
   const able = capabilityNames.filter((_, index) => ((initCan >> BigInt(index)) & 1n) === 1n);
   runInContainer({ point: "createContainer", hooks: createContainer, status: "creating" }, record, {
     place,
     spec: { ...spec, linux },
     filter: undefined,
-    process: ({ path, args = [path], env = [] }) => ({
-      args,
-      env,
+    process: (hook) => ({
+      args: argumentsOf(hook),
+      env: hook.env ?? [],
       // The host's tree is still there, seen from the container's mount namespace.
       cwd: record.tsRunc.rootfs,
-      user: { uid: 0, gid: 0 },
+      // As a child of init would have it.
+      user: { uid: 0, gid: 0, umask: readUmask() },
+      ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
       capabilities: { bounding: able, effective: able, permitted: able },
     }),
   });
@@ -93,26 +103,33 @@ export async function runStartHooks(
     place,
     spec,
     filter: filter === undefined ? undefined : await recall(filter),
-    process: ({ path, args = [path], env }) => ({
+    process: (hook) => ({
       ...spec.process,
-      args,
+      args: argumentsOf(hook),
       // Without an environment of its own it has the program's, as with runc.
-      ...(env === undefined ? {} : { env }),
+      ...(hook.env === undefined ? {} : { env: hook.env }),
       terminal: false,
     }),
   });
 }
 
 /**
- * Runs the poststart hooks; the program is running.
+ * Runs the poststart hooks; the program is running. The container must not be locked: they may call commands that lock it.
  *
  * Spec: runtime.md#lifecycle 9: MUST be invoked; a failing one MUST be an error that stops the container.
  *
- * @throws FaultError of the first that fails
+ * @throws FaultError of the first that fails; init is killed then
  */
 export function runPoststartHooks(record: ContainerRecord, { hooks = {} }: ValidatedSpec): void {
   const { poststart = [] } = hooks;
-  runInRuntime({ point: "poststart", hooks: poststart, status: "running" }, record);
+  // Opened before they run: by their end, init may have ended, and its number be another process's.
+  using init = openProcess(initIdentity(record));
+  try {
+    runInRuntime({ point: "poststart", hooks: poststart, status: "running" }, record);
+  } catch (error) {
+    if (init !== undefined) sendSignal(init, signals.SIGKILL);
+    throw error;
+  }
 }
 
 /**
@@ -142,9 +159,15 @@ type Moment = {
 
 function runInRuntime(moment: Moment, record: ContainerRecord): void {
   const { bundle } = record.tsRunc;
-  runEach(moment, record, record.init_process_pid, ({ path, args = [path], env = [] }, streams) =>
-    spawnHook({ path, args, env, cwd: bundle }, streams),
-  );
+  runEach(moment, record, record.init_process_pid, (hook, streams) => {
+    const { path, env = [] } = hook;
+    return spawnHook({ path, args: argumentsOf(hook), env, cwd: bundle }, streams);
+  });
+}
+
+/** Its path is its only argument where the config gives none, as with Go's exec. */
+function argumentsOf({ path, args = [] }: Hook): readonly string[] {
+  return args.length === 0 ? [path] : args;
 }
 
 function runInContainer(
@@ -177,8 +200,7 @@ function runInContainer(
     // Inherited from init by nobody here: the hook is no child of its.
     joinResctrl: undefined,
   };
-  const initPid = record.tsRunc.ownPidNamespace ? 1 : record.init_process_pid;
-  runEach(moment, record, initPid, (hook, streams) => {
+  runEach(moment, record, readInnerPid(record.init_process_pid), (hook, streams) => {
     const completesEnv = hook.env === undefined && moment.point === "startContainer";
     const changed = { ...options, hook: { path: hook.path, streams, completesEnv } };
     const made = makeProcess(changed, target, () => inside.process(hook));
@@ -213,6 +235,7 @@ function runEach(
   for (const [at, hook] of hooks.entries()) {
     during(`error running ${point} hook #${index + at}`, () =>
       runHook({
+        path: hook.path,
         state,
         timeoutS: hook.timeout,
         files: {

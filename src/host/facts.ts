@@ -112,10 +112,16 @@ export function readStandardStreams(): string[] {
 export function readCallerOpenFiles(): { readonly soft: bigint; readonly hard: bigint } {
   const parent = execute(getppid());
   const ofParent = executeForOutput(prlimitRead(parent, "RLIMIT_NOFILE"));
-  const { output } =
-    ofParent.result === 0
-      ? ofParent
-      : mustForOutput(prlimitRead(0, "RLIMIT_NOFILE"), "reading the limit of open files");
+  return ofParent.result === 0 ? openFilesIn(ofParent.output) : readOpenFiles();
+}
+
+/** Our own limit of open files, as Bun has raised it. */
+export function readOpenFiles(): { readonly soft: bigint; readonly hard: bigint } {
+  const call = prlimitRead(0, "RLIMIT_NOFILE");
+  return openFilesIn(mustForOutput(call, "reading the limit of open files").output);
+}
+
+function openFilesIn(output: Uint8Array): { readonly soft: bigint; readonly hard: bigint } {
   return {
     soft: readWideField(rlimit64, output, "rlim_cur"),
     hard: readWideField(rlimit64, output, "rlim_max"),

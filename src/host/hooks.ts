@@ -6,11 +6,13 @@ import { signals, waitOptions, waitTypes } from "../abi/process.ts";
 import { pollEvents } from "../abi/socket.ts";
 import { readField, siginfo } from "../abi/struct.ts";
 import { debug } from "../base/debug.ts";
-import { raise } from "../base/fault.ts";
+import { errnoText } from "../base/errno-text.ts";
+import { FaultError, raise } from "../base/fault.ts";
 import { execute, executeForOutput, must, mustForOutput } from "../ffi/execute.ts";
 import { spawn } from "../ffi/spawn.ts";
 import { chdir, closeRange, memfdCreate, pipe2, read } from "../syscall/files.ts";
-import { pidfdOpen, pidfdSendSignal, waitid } from "../syscall/processes.ts";
+import { pidfdOpen, pidfdSendSignal, prlimit, waitid } from "../syscall/processes.ts";
+import { readCallerOpenFiles, readOpenFiles } from "./facts.ts";
 import { type OwnedFd, openFile, own, writeAll } from "./files.ts";
 import { waitForAny } from "./poll.ts";
 
@@ -18,6 +20,8 @@ import { waitForAny } from "./poll.ts";
 export type Streams = readonly [input: number, output: number, errors: number];
 
 export type HookRun = {
+  /** What is executed; for the error. */
+  readonly path: string;
   /** What the hook finds on its standard input. */
   readonly state: string;
   /** In seconds; undefined when the hook may take as long as it likes. */
@@ -33,13 +37,13 @@ export type HookRun = {
  *
  * Only the hook's own process is waited for: one that it leaves in the background may keep the pipes open.
  *
- * @throws `refused` fault, in runc's words, when it fails or takes longer than it may; what `start` throws
+ * @throws `refused` fault, in runc's words, when it cannot be executed, fails or takes longer than it may; what `start` throws
  */
-export function runHook({ state, timeoutS, files, start }: HookRun): void {
+export function runHook({ path, state, timeoutS, files, start }: HookRun): void {
   using input = stateFile(state);
   using output = openOutput(files.output);
   using errors = openOutput(files.errors);
-  const pid = start([input.fd, output.theirs.fd, errors.theirs.fd]);
+  const pid = startOrRefuse(path, () => start([input.fd, output.theirs.fd, errors.theirs.fd]));
   output.theirs[Symbol.dispose]();
   errors.theirs[Symbol.dispose]();
   using pidfd = own(must(pidfdOpen(pid), "watching the hook"));
@@ -54,6 +58,20 @@ export function runHook({ state, timeoutS, files, start }: HookRun): void {
   const said = `stdout: ${output.text()}, stderr: ${errors.text()}`;
   raise({ kind: "refused", message: `error running hook: ${how}, ${said}` });
 }
+
+/** Puts runc's words in the place of a fault that says that the hook cannot be executed. */
+function startOrRefuse(path: string, start: () => number): number {
+  try {
+    return start();
+  } catch (error) {
+    const fault = error instanceof FaultError ? error.fault : undefined;
+    if (fault?.kind !== "syscall" || !executing.includes(fault.call)) throw error;
+    const message = `fork/exec ${path}: ${errnoText(fault.errno)}`;
+    return raise({ kind: "refused", message }, error);
+  }
+}
+
+const executing: readonly string[] = ["posix_spawn", "execve"];
 
 /**
  * Starts a hook's program as it is, in the runtime's namespaces and in the bundle, with nothing but its streams.
@@ -74,13 +92,23 @@ export function spawnHook(
   execute(chdir(cwd));
   // What the container gets from the caller is not the hook's.
   must(closeRange(3, lastFd, closeRangeFlags.CLOSE_RANGE_CLOEXEC), "keeping descriptors back");
-  return spawn({
-    path,
-    argv: args,
-    env,
-    descriptors: streams.map((from, to) => ({ from, to })),
-    doing: "starting the hook",
-  });
+  const own = readOpenFiles();
+  const limit = (soft: bigint): number =>
+    execute(prlimit(0, { type: "RLIMIT_NOFILE", soft, hard: own.hard }));
+  const { soft } = readCallerOpenFiles();
+  // Bun has raised it for us; a hook that counts on select(2), or closes all that it could have, has the caller's.
+  if (soft < own.soft) limit(soft);
+  try {
+    return spawn({
+      path,
+      argv: args,
+      env,
+      descriptors: streams.map((from, to) => ({ from, to })),
+      doing: "starting the hook",
+    });
+  } finally {
+    if (soft < own.soft) limit(own.soft);
+  }
 }
 
 /** A file in memory that is read from its beginning: a pipe would have to be filled while the hook runs. */
@@ -146,6 +174,9 @@ function lastOf(kept: Uint8Array, more: Uint8Array): Uint8Array {
 /** Long enough to be rare, short enough for poll(2). */
 const longestWaitMs = 3_600_000;
 
+/** So often is read behind the end: all that the largest pipe of an unprivileged process holds. */
+const lastReads = (1024 * 1024) / readBytes;
+
 /** Reads what the hook says until it has ended; returns whether it did so by itself. */
 function attend(
   pidfd: OwnedFd,
@@ -154,7 +185,7 @@ function attend(
 ): boolean {
   const deadline = timeoutS === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeoutS * 1000;
   const { POLLIN } = pollEvents;
-  for (let killed = false, ended = false; ; ) {
+  for (let killed = false, ended = false, readsLeft = lastReads; ; ) {
     const leftMs = killed ? longestWaitMs : Math.min(deadline - Date.now(), longestWaitMs);
     const wanted = [output.fd(), errors.fd(), ended ? -1 : pidfd.fd].map((fd) => ({
       fd,
@@ -163,8 +194,9 @@ function attend(
     const [said = 0, complained = 0, end = 0] = waitForAny(wanted, ended ? 0 : Math.max(leftMs, 0));
     if (said !== 0) output.take();
     if (complained !== 0) errors.take();
-    // What it had said before it ended is still to be read.
-    if (ended && said === 0 && complained === 0) return !killed;
+    // What it had said before it ended is still to be read; what it has left behind may go on writing for ever.
+    if (ended && ((said === 0 && complained === 0) || readsLeft === 0)) return !killed;
+    if (ended) readsLeft -= 1;
     if (end !== 0) ended = true;
     if (!ended && !killed && Date.now() >= deadline) {
       must(pidfdSendSignal(pidfd.fd, signals.SIGKILL), "ending the hook");
@@ -174,13 +206,33 @@ function attend(
 }
 
 const CLD_EXITED = 1;
+const CLD_DUMPED = 3;
 
-/** Go's words for the signals that end a hook most often; the others are numbers. */
+/** Go's words for the signals that end a process. */
 const signalWords: Readonly<Record<number, string>> = {
+  [signals.SIGHUP]: "hangup",
+  [signals.SIGINT]: "interrupt",
+  [signals.SIGQUIT]: "quit",
+  [signals.SIGILL]: "illegal instruction",
+  [signals.SIGTRAP]: "trace/breakpoint trap",
   [signals.SIGABRT]: "aborted",
+  [signals.SIGBUS]: "bus error",
+  [signals.SIGFPE]: "floating point exception",
   [signals.SIGKILL]: "killed",
+  [signals.SIGUSR1]: "user defined signal 1",
   [signals.SIGSEGV]: "segmentation fault",
+  [signals.SIGUSR2]: "user defined signal 2",
+  [signals.SIGPIPE]: "broken pipe",
+  [signals.SIGALRM]: "alarm clock",
   [signals.SIGTERM]: "terminated",
+  [signals.SIGSTKFLT]: "stack fault",
+  [signals.SIGXCPU]: "CPU time limit exceeded",
+  [signals.SIGXFSZ]: "file size limit exceeded",
+  [signals.SIGVTALRM]: "virtual timer expired",
+  [signals.SIGPROF]: "profiling timer expired",
+  [signals.SIGIO]: "I/O possible",
+  [signals.SIGPWR]: "power failure",
+  [signals.SIGSYS]: "bad system call",
 };
 
 /** Go's words for how a process ended; undefined for success. */
@@ -188,8 +240,10 @@ function reap(pid: number): string | undefined {
   const call = waitid(waitTypes.P_PID, pid, waitOptions.WEXITED | waitOptions.__WALL);
   const { output: info } = mustForOutput(call, "waiting for the hook");
   const status = readField(siginfo, info, "si_status");
-  if (readField(siginfo, info, "si_code") !== CLD_EXITED) {
-    return `signal: ${signalWords[status] ?? status}`;
+  const code = readField(siginfo, info, "si_code");
+  if (code !== CLD_EXITED) {
+    const dumped = code === CLD_DUMPED ? " (core dumped)" : "";
+    return `signal: ${signalWords[status] ?? `signal ${status}`}${dumped}`;
   }
   return status === 0 ? undefined : `exit status ${status}`;
 }

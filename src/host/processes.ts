@@ -6,7 +6,7 @@ import { pollEvents } from "../abi/socket.ts";
 import { raise } from "../base/fault.ts";
 import { execute, executeForOutput, must } from "../ffi/execute.ts";
 import type { NamespaceType } from "../spec/types.ts";
-import { readlinkat } from "../syscall/files.ts";
+import { readlinkat, umask } from "../syscall/files.ts";
 import {
   exitGroup,
   getpid,
@@ -120,6 +120,19 @@ export function readLink(path: string): string | undefined {
 export function readCapabilities(pid: number): bigint {
   const text = readText(`/proc/${pid}/status`, "reading what init is capable of");
   return BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(text)?.[1] ?? "0"}`);
+}
+
+/** The number that a process has in its own pid namespace. */
+export function readInnerPid(pid: number): number {
+  const text = readText(`/proc/${pid}/status`, "reading the pid of init in its namespace");
+  return Number(/^NSpid:.*?(\d+)$/m.exec(text)?.[1] ?? pid);
+}
+
+/** Our own mask of file modes; umask(2) tells it only while it sets another one. */
+export function readUmask(): number {
+  const mask = execute(umask(0o077));
+  execute(umask(mask));
+  return mask;
 }
 
 /**

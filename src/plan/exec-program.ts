@@ -78,8 +78,8 @@ export type ProcessFacts = Pick<
   readonly linux: Pick<Linux, "personality" | "memoryPolicy">;
   /** Whether the process is told the number of sockets that it gets, and so has to be told its pid. */
   readonly activated: boolean;
-  /** What is executed, where it is not the first argument. */
-  readonly program?: string;
+  /** Whether the program is looked for: where its path is given, execve has the word. */
+  readonly searches: boolean;
 };
 
 export type PlannedProcess = { readonly process: ExecProcess; readonly facts: ProcessFacts };
@@ -182,7 +182,9 @@ function becomeUser({ process, facts }: PlannedProcess): Step[] {
     ...checkWorkingDirectory(process.cwd),
     ...(facts.activated ? tellPid() : []),
     // As the user: what counts is what the user may execute.
-    ...lookUpProgram(programCandidates(facts.program ?? present(process.args[0], "args[0]"), env)),
+    ...(facts.searches
+      ? lookUpProgram(programCandidates(present(process.args[0], "args[0]"), env))
+      : []),
     // It may forbid any of the above.
     ...(facts.filter?.atCreate ?? []),
   ];

@@ -185,6 +185,7 @@ function printExec(exec: {
     ownsMounts,
     groups: "set" as const,
     activated,
+    searches: true,
   };
   const program = { parts: [...execParts(joined, () => ({ process, facts: planned }))] };
   checkProgram(program);

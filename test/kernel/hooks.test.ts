@@ -7,12 +7,15 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { HookPoint } from "../../src/spec/types.ts";
 import { logMessages, type Outcome, runc } from "../cli/executable.ts";
-import { type Bundle, openRoom, type RuntimeName, slowness } from "../support/room.ts";
+import { type Bundle, openRoom, type RuntimeName, runBriefly, slowness } from "../support/room.ts";
 
 const test = suite("kernel/hooks");
 const room = openRoom("hooks");
 if (runc === undefined) console.log("skip: beside runc: it is not installed");
 const beside = runc === undefined ? test.skip : test;
+const strace = existsSync("/usr/bin/strace");
+if (!strace) console.log("skip: a slow reader: there is no strace");
+const traced = strace ? test : test.skip;
 
 const points: readonly HookPoint[] = [
   "prestart",
@@ -61,7 +64,12 @@ function teller(name: string, directory: string): string {
     "echo directory $(pwd -P)",
     `echo root $(test -e ${room.directory} && echo the host\\'s || echo its own)`,
     "for one in mnt pid uts net; do echo $one $(readlink /proc/self/ns/$one); done",
-    "grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs)' /proc/self/status",
+    "grep -E '^(Umask|Uid|Gid|Groups|Cap|NoNewPrivs|Sig|Cpus_allowed)' /proc/self/status",
+    "echo limits $(grep -v 'Max open files' /proc/self/limits)",
+    "grep 'Max open files' /proc/self/limits",
+    "echo ready to be killed $(cat /proc/self/oom_score_adj)",
+    "echo groups $(cat /proc/self/cgroup)",
+    "echo named $(cat /proc/sys/kernel/hostname)",
     "echo descriptors $(ls /proc/self/fd | tr '\\n' ' ')",
     "echo environment $(tr '\\0' ' ' < /proc/self/environ)",
   ].join("\n");
@@ -83,7 +91,14 @@ function readTales(runtime: RuntimeName, hostNamespaces: string): Readonly<Recor
   const hooks = tellingHooks((point) => teller(point, log(point)));
   writeFileSync(join(bundle.directory, "config.json"), JSON.stringify({ ...config, hooks }));
   const id = room.newId();
-  const ask = (...argv: readonly string[]): Outcome => room.runtime(runtime, argv);
+  const ask = (...argv: readonly string[]): Outcome => {
+    // As a caller with habits of its own.
+    const script = `umask 027; ulimit -Sn 555; "$@"; exit $?`;
+    const stdio = ["ignore", "ignore", "ignore"] as const;
+    const asked = ["sh", "-c", script, "sh", ...room.commandOf(runtime, ...argv)];
+    const { exitCode } = Bun.spawnSync(asked, { stdio: [...stdio] });
+    return { status: exitCode, stdout: "", stderr: "" };
+  };
   assert.is(ask("create", "-b", bundle.directory, id).status, 0);
   assert.is(ask("start", id).status, 0);
   assert.is(ask("delete", "--force", id).status, 0);
@@ -93,6 +108,7 @@ function readTales(runtime: RuntimeName, hostNamespaces: string): Readonly<Recor
         .replaceAll(bundle.directory, "BUNDLE")
         .replaceAll(id, "ID")
         .replace(/"ociVersion":"[^"]*"/, "VERSION")
+        .replace(/^Shd.*$/m, "")
         .replace(/"pid":\d{2,}/, '"pid":MANY')
         .replace(/^(mnt|pid|uts|net) (\w+:\[\d+\])$/gm, (_, name, link) =>
           hostNamespaces.includes(link) ? `${name} the host's` : `${name} its own`,
@@ -107,6 +123,8 @@ const tellingProcess = {
   user: { uid: 1000, gid: 1000, additionalGids: [10] },
   capabilities: { bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"] },
   noNewPrivileges: true,
+  oomScoreAdj: 77,
+  rlimits: [{ type: "RLIMIT_CORE", soft: 0, hard: 0 }],
 };
 
 beside("all six are told the same, in the same places and as the same users, as by runc", () => {
@@ -115,15 +133,16 @@ beside("all six are told the same, in the same places and as the same users, as 
   const ours = readTales("ts-runc", host);
   const theirs = readTales("runc", host);
   for (const point of points) {
-    // runc 1.1.5 runs poststart hooks at create; what leaks into a hook of init are its own descriptors; its last hooks
-    // find the directory of the caller.
+    // runc 1.1.5 runs poststart hooks at create; what leaks into a hook of init are its own descriptors, and Go's limit of
+    // open files; its last hooks find the directory of the caller.
     const comparable = (text: string | undefined): string =>
       (text ?? "")
         .replace('"status":"running"', '"status":"created"')
-        .replace(/^descriptors .*$/m, "")
+        .replace(/^(descriptors|Max open files) .*$/gm, "")
         .replace(point === "poststop" ? /^directory .*$/m : /$^/, "");
     assert.is(comparable(ours[point]), comparable(theirs[point]), point);
     assert.match(ours[point] ?? "", /^descriptors 0 1 2 3 ?$/m, point);
+    assert.match(ours[point] ?? "", /^Max open files +555 /m, point);
   }
   assert.match(ours["poststop"] ?? "", /^directory BUNDLE$/m);
   assert.match(ours["poststart"] ?? "", /"status":"running"/);
@@ -227,6 +246,27 @@ test("a hook that leaves something behind does not keep the container waiting", 
   assert.ok(performance.now() - began < 15_000);
 });
 
+traced("what a hook has left behind may write for ever", () => {
+  const writer = "timeout 60 dd if=/dev/zero bs=64k 2> /dev/null & echo $! >> writers;";
+  const bundle = makeBundle({
+    hooks: { createRuntime: [hook(`${writer.repeat(4)} sleep 0.5; exit 1`)] },
+  });
+  const began = performance.now();
+  // So slow a reader always finds something more to be read.
+  const slowly = ["strace", "-o", "/dev/null", "-e", "inject=ppoll:delay_exit=5000"];
+  const run = room.command("run", "-b", bundle.directory, room.newId());
+  const { status, stderr } = runBriefly([...slowly, ...run]);
+  const writers = readFileSync(join(bundle.directory, "writers"), "utf8").trim().split("\n");
+  for (const pid of writers.map(Number).filter(isThere)) process.kill(pid, "SIGKILL");
+  assert.is(status, 1);
+  assert.match(stderr, "error running hook: exit status 1");
+  assert.ok(performance.now() - began < 15_000 * slowness);
+});
+
+function isThere(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
+}
+
 test("of a hook that floods, the end is kept", () => {
   const flood = "yes | dd bs=1M count=20 iflag=fullblock 2> /dev/null; echo the end; exit 1";
   const bundle = makeBundle({ hooks: { createRuntime: [hook(flood)] } });
@@ -236,20 +276,76 @@ test("of a hook that floods, the end is kept", () => {
   assert.ok(stderr.length < 200_000, `${stderr.length}`);
 });
 
-test("a hook that is not there, or is killed, is told of", () => {
-  const answer = (one: object, point = "createRuntime"): string => {
+beside("a hook that cannot be executed, or is killed, is told of in runc's words", () => {
+  const unreadable = join(room.directory, "no-format");
+  writeFileSync(unreadable, "neither a program nor a script");
+  chmodSync(unreadable, 0o755);
+  const answer = (runtime: RuntimeName, point: HookPoint, one: object): string => {
     const bundle = makeBundle({ hooks: { [point]: [one] } });
-    const { status, stderr } = room.tsRunc(["run", "-b", bundle.directory, room.newId()]);
-    assert.is(status, 1);
-    return stderr;
+    const run = room.runtime(runtime, ["run", "-b", bundle.directory, room.newId()]);
+    assert.is(run.status, 1);
+    // What runc's init says of a startContainer hook, it says on its own.
+    const said = logMessages(run.stderr).at(-1) ?? run.stderr;
+    return said.replace(/^.*?(\w+ )?hook #0: /s, "").trim();
   };
-  assert.match(
-    answer({ path: "/no/such/hook" }),
-    /hook #0: .*\/no\/such\/hook.*no such file or directory/,
-  );
-  const inside = answer({ path: "/no/such/hook" }, "startContainer");
-  assert.match(inside, /startContainer hook #0: .*\/no\/such\/hook.*no such file or directory/);
-  assert.match(answer(hook("kill -KILL $$")), "error running hook: signal: killed");
+  const paths = ["/no/such/hook", "/etc", unreadable, "/etc/passwd/x"];
+  const hooks = [
+    ...paths.map((path) => ({ path })),
+    ...["HUP", "KILL", "USR1", "SYS"].map((signal) => hook(`kill -${signal} $$`)),
+  ];
+  for (const point of ["createRuntime", "createContainer"] as const) {
+    for (const one of hooks) {
+      const [ours, theirs] = [answer("ts-runc", point, one), answer("runc", point, one)];
+      assert.is(ours, theirs, `${point}: ${JSON.stringify(one)}`);
+    }
+  }
+  const inside = answer("ts-runc", "startContainer", { path: "/no/such/hook" });
+  assert.is(inside, "fork/exec /no/such/hook: no such file or directory");
+});
+
+test("a hook without arguments has its path as the first one", () => {
+  const copy = join(room.directory, "shows-arguments");
+  writeFileSync(copy, "#!/bin/sh\ntr '\\0' ' ' < /proc/$$/cmdline > given\n");
+  chmodSync(copy, 0o755);
+  for (const more of [{}, { args: [] }]) {
+    const hooks = { createRuntime: [{ path: copy, env: [path], ...more }] };
+    const bundle = makeBundle({ hooks });
+    assert.is(room.tsRunc(["run", "-b", bundle.directory, room.newId()]).status, 5);
+    const given = readFileSync(join(bundle.directory, "given"), "utf8");
+    assert.is(given, `/bin/sh ${copy} `);
+  }
+  // busybox looks at its first argument for what it is.
+  const hooks = { startContainer: [{ path: "/bin/true", args: [] }] };
+  const bundle = makeBundle({ hooks });
+  assert.is(room.tsRunc(["run", "-b", bundle.directory, room.newId()]).status, 5);
+});
+
+test("in a pid namespace of somebody else's, hooks of the container are told its number there", () => {
+  const other = makeBundle({ hooks: {}, process: { args: ["sleep", "100"] } });
+  const otherId = room.newId();
+  assert.is(room.tsRunc(["create", "-b", other.directory, otherId]).status, 0);
+  const pidNamespace = `/proc/${room.state(otherId)?.pid}/ns/pid`;
+  const rest = types.filter((type) => type !== "pid").map((type) => ({ type }));
+  const bundle = makeBundle({
+    hooks: {},
+    namespaces: [{ type: "pid", path: pidNamespace }, ...rest],
+  });
+  const config = JSON.parse(readFileSync(join(bundle.directory, "config.json"), "utf8"));
+  const log = logOf(bundle);
+  const script = (point: HookPoint): string => `cat > ${log(point)}/${point}`;
+  const hooks = {
+    createContainer: [hook(script("createContainer"))],
+    startContainer: [hook(script("startContainer"))],
+  };
+  config.process.args = ["sh", "-c", "echo $$; exit 5"];
+  writeFileSync(join(bundle.directory, "config.json"), JSON.stringify({ ...config, hooks }));
+  const { status, stdout } = room.tsRunc(["run", "-b", bundle.directory, room.newId()]);
+  assert.is(status, 5);
+  for (const point of ["createContainer", "startContainer"]) {
+    const told = JSON.parse(readFileSync(join(bundle.rootfs, "log", point), "utf8"));
+    assert.is(`${told.pid}\n`, stdout, point);
+  }
+  assert.is(room.tsRunc(["delete", "--force", otherId]).status, 0);
 });
 
 test("in a user namespace those of the container are its root's, and those of the host the host's", () => {

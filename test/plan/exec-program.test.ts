@@ -33,7 +33,8 @@ function program({ joined, process, facts }: Case): InitProgram {
     process: { ...root, ...process },
     facts: {
       ...someFacts,
-      ...{ initPid: 2000, ownsMounts: true, groups: "set", activated: false, linux: {} },
+      ...{ initPid: 2000, ownsMounts: true, groups: "set", linux: {} },
+      ...{ activated: false, searches: true },
       ...facts,
     },
   };
