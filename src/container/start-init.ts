@@ -3,20 +3,19 @@
 import { signals } from "../abi/process.ts";
 import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
-import { execute } from "../ffi/execute.ts";
+import { openProcess, sendSignal } from "../host/processes.ts";
 import { readAnswer } from "../init/answer.ts";
 import { encodeBatch } from "../init/batch.ts";
 import { receiveAnswer, sendBatch } from "../init/doorbell.ts";
 import { startSteps } from "../plan/start-program.ts";
 import type { Step } from "../program/step.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
-import { kill } from "../syscall/processes.ts";
 import { completeEnvironment } from "./environment.ts";
-import type { ContainerRecord } from "./record.ts";
+import { type ContainerRecord, initIdentity } from "./record.ts";
 import type { ContainerPlace } from "./store.ts";
 
 /**
- * Starts the container's program through the doorbell of its init, with the hooks that come before and behind it.
+ * Starts the container's program through the doorbell of its init, with the hooks that come before it.
  *
  * @param what.filterSteps steps that load a seccomp filter which is not loaded yet
  * @throws `syscall` fault of the step that failed, execve's among them, and the container ends then; `init-died`; what a
@@ -37,14 +36,15 @@ export async function startInit(
     callerOpenFiles: { soft: BigInt(soft), hard: BigInt(hard) },
     filterSteps,
   });
-  const { startContainer = [], poststart = [] } = spec.hooks ?? {};
+  const { startContainer = [] } = spec.hooks ?? {};
   try {
     if (startContainer.length > 0)
       await (await import("./hooks.ts")).runStartHooks(place, record, spec);
     launch(doorbell, steps);
-    if (poststart.length > 0) (await import("./hooks.ts")).runPoststartHooks(record, spec);
   } catch (error) {
-    execute(kill(record.init_process_pid, signals.SIGKILL));
+    // A hook can have taken its time, and init have ended meanwhile.
+    using pidfd = openProcess(initIdentity(record));
+    if (pidfd !== undefined) sendSignal(pidfd, signals.SIGKILL);
     throw error;
   }
 }

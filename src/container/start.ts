@@ -9,7 +9,7 @@ import { observe } from "./observe.ts";
 import { type ContainerRecord, readRecord } from "./record.ts";
 import { startInit } from "./start-init.ts";
 import { requireStatus } from "./status.ts";
-import { type ContainerPlace, containerPaths, lockDirectory } from "./store.ts";
+import { type ContainerPlace, containerPaths, lockDirectory, unlock } from "./store.ts";
 
 /**
  * Starts the container. Two that try at once take turns: the second finds it running.
@@ -45,4 +45,8 @@ export async function startContainer(
   } finally {
     removeFile(paths.socket, "removing the socket of init");
   }
+  const { poststart = [] } = spec.hooks ?? {};
+  if (poststart.length === 0 || directory === undefined) return;
+  unlock(directory);
+  (await import("./hooks.ts")).runPoststartHooks(record, spec);
 }

@@ -7,6 +7,7 @@ import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
 import { execute, must, mustForOutput, raiseErrno } from "../ffi/execute.ts";
 import {
+  exists,
   listDirectory,
   makeDirectories,
   type OwnedFd,
@@ -17,6 +18,7 @@ import {
 import { type ContainerId, parseContainerId } from "../spec/container-id.ts";
 import { flock, mkdirat, openat, statx } from "../syscall/files.ts";
 import { nanosleep } from "../syscall/processes.ts";
+import { readRecord } from "./record.ts";
 
 /** Where a container is kept. */
 export type ContainerPlace = { readonly root: string; readonly id: ContainerId };
@@ -72,7 +74,7 @@ const lockPollMs = 10;
  *
  * @param waits how long to wait for another holder: for ever, or as `delete --force`
  * @returns undefined when there is no such container
- * @throws `status` fault when the wait is over
+ * @throws `status` fault when the wait is over, or the container is still being created
  */
 export function lockDirectory(
   place: ContainerPlace,
@@ -85,7 +87,13 @@ export function lockDirectory(
   if (fd < 0) raiseErrno(openat(AT_FDCWD, directory, { flags: directoryFlags }), doing, fd);
   const opened = own(fd);
   if (waits === "forever") {
-    if (lockAgain(opened)) return opened;
+    const free = execute(flock(opened.fd, lockOperations.LOCK_EX | lockOperations.LOCK_NB)) === 0;
+    if (!free && isBeingMade(place)) {
+      opened[Symbol.dispose]();
+      // Its hooks call us: waiting for their end would be waiting for ourselves.
+      raise({ kind: "status", message: "container is still being created" });
+    }
+    if (free ? isThere(opened) : lockAgain(opened)) return opened;
     // Another command has removed it while we waited; somebody may have made one of this name since.
     opened[Symbol.dispose]();
     return lockDirectory(place, waits);
@@ -116,6 +124,11 @@ export function unlock(directory: OwnedFd): void {
 export function lockAgain(directory: OwnedFd): boolean {
   while (execute(flock(directory.fd, lockOperations.LOCK_EX)) === -errnos.EINTR);
   return isThere(directory);
+}
+
+function isBeingMade(place: ContainerPlace): boolean {
+  const paths = containerPaths(place);
+  return !exists(paths.record) || readRecord(paths).tsRunc.phase === "intent";
 }
 
 function isThere(directory: OwnedFd): boolean {

@@ -1,7 +1,7 @@
 // run: create and start in one; in the foreground it stays with the container until that ends.
 
 import { prctlOptions } from "../abi/process.ts";
-import { FaultError } from "../base/fault.ts";
+import { during, FaultError } from "../base/fault.ts";
 import { openConsole, sendTerminal } from "../container/console.ts";
 import { destroyContainer } from "../container/delete.ts";
 import { type MadeContainer, makeContainer } from "../container/make.ts";
@@ -50,6 +50,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
     using notifier = await orUndo(made, () => openNotifier(made.init.pid));
     using pidfd = notifier && own(must(pidfdOpen(made.init.pid), "watching the container"));
     await orUndo(made, start);
+    runPoststartHooks(prepared, made);
     if (notifier === undefined || pidfd === undefined) return 0;
     unlock(made.directory);
     notifying?.awaitReady(notifier, pidfd);
@@ -64,6 +65,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
       ? undefined
       : relayTerminal(host, { master: terminal, pidfd, notifier });
   await orUndo(made, start);
+  runPoststartHooks(prepared, made);
   // While it runs it is everybody's: update, start and delete must not wait for its end.
   unlock(made.directory);
   const status = await attendant.ended(
@@ -86,6 +88,23 @@ async function orUndo<T>(made: MadeContainer, action: () => T | Promise<T>): Pro
   }
 }
 
+/** Runs the poststart hooks, or the container is taken back. Without any, nothing is done. */
+function runPoststartHooks({ spec, hooks }: Prepared, made: MadeContainer): void {
+  const { poststart = [] } = spec.hooks ?? {};
+  if (hooks === undefined || poststart.length === 0) return;
+  unlock(made.directory);
+  try {
+    during(starting, () => hooks.runPoststartHooks(made.record, spec));
+  } catch (error) {
+    // One of them may have had it deleted, and another container have the name since.
+    if (lockAgain(made.directory)) made.undo();
+    throw error;
+  }
+}
+
+/** runc's words in front of what goes wrong then. */
+const starting = "unable to start container process";
+
 async function startContainer(
   options: RunOptions,
   container: {
@@ -105,6 +124,6 @@ async function startContainer(
     await startInit(options, init, { spec: prepared.spec, filterSteps });
   } catch (error) {
     if (!(error instanceof FaultError)) throw error;
-    throw error.within("unable to start container process");
+    throw error.within(starting);
   }
 }

@@ -320,6 +320,50 @@ test("a hook without arguments has its path as the first one", () => {
   assert.is(room.tsRunc(["run", "-b", bundle.directory, room.newId()]).status, 5);
 });
 
+test("a hook may ask for anything: what cannot be done while it runs is refused, and does not wait for it", () => {
+  const answers = join(room.directory, "answers");
+  const id = room.newId();
+  const ask = (...argv: readonly string[]): string =>
+    `${room.command(...argv).join(" ")} >> ${answers} 2>&1; echo ${argv[0]} $? >> ${answers}`;
+  const asked = [
+    ask("update", "--pids-limit", "77", id),
+    ask("start", id),
+    ask("delete", id),
+    ask("state", id),
+  ];
+  const bundle = makeBundle({
+    hooks: { createRuntime: [hook(asked.join("\n"), { timeout: 60 })] },
+    process: { args: ["sleep", "100"] },
+  });
+  assert.is(room.tsRunc(["create", "-b", bundle.directory, id]).status, 0);
+  const said = readFileSync(answers, "utf8");
+  for (const command of ["update", "start", "delete"]) assert.match(said, `${command} 1\n`);
+  assert.is(said.split("container is still being created").length - 1, 3);
+  assert.match(said, "state 0\n");
+  assert.is(room.tsRunc(["delete", "--force", id]).status, 0);
+});
+
+test("a poststart hook may change the container, and have it deleted", () => {
+  for (const verbs of ["create, start", "run", "run --detach"]) {
+    for (const code of [0, 1]) {
+      const id = room.newId();
+      const ask = (...argv: readonly string[]): string => room.command(...argv).join(" ");
+      const changes = `${ask("update", "--pids-limit", "77", id)} && ${ask("delete", "--force", id)}`;
+      const bundle = makeBundle({
+        hooks: { poststart: [hook(`${changes} || exit 9; exit ${code}`, { timeout: 60 })] },
+        process: { args: ["sleep", "100"] },
+      });
+      const [verb = ""] = verbs.split(/,? /);
+      const flags = verbs.endsWith("--detach") ? ["--detach"] : [];
+      const made = room.tsRunc([verb, ...flags, "-b", bundle.directory, id]);
+      const { status, stderr } = verb === "create" ? room.tsRunc(["start", id]) : made;
+      assert.is(status, code === 0 && verbs === "run" ? 137 : code, `${verbs} ${stderr}`);
+      if (code === 1) assert.match(stderr, "hook: exit status 1", verbs);
+      assert.is(room.state(id), undefined);
+    }
+  }
+});
+
 test("in a pid namespace of somebody else's, hooks of the container are told its number there", () => {
   const other = makeBundle({ hooks: {}, process: { args: ["sleep", "100"] } });
   const otherId = room.newId();
