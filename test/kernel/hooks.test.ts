@@ -1,60 +1,28 @@
-// Hooks beside Debian's runc: when, where and as whom they run, what they are told, and what becomes of those that fail, hang,
-// flood or leave something behind. Needs root.
+// Hooks beside Debian's runc: when, where and as whom they run, what they are told, and what becomes of a container whose
+// hook fails; for hooks that make trouble see hook-troubles.test.ts. Needs root.
 
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { HookPoint } from "../../src/spec/types.ts";
 import { logMessages, type Outcome, runc } from "../cli/executable.ts";
-import { type Bundle, openRoom, type RuntimeName, runBriefly, slowness } from "../support/room.ts";
+import {
+  type HookChange,
+  hook,
+  makeHookBundle,
+  path,
+  points,
+  types,
+} from "../support/hook-bundle.ts";
+import { type Bundle, openRoom, type RuntimeName } from "../support/room.ts";
 
 const test = suite("kernel/hooks");
 const room = openRoom("hooks");
 if (runc === undefined) console.log("skip: beside runc: it is not installed");
 const beside = runc === undefined ? test.skip : test;
-const strace = existsSync("/usr/bin/strace");
-if (!strace) console.log("skip: a slow reader: there is no strace");
-const traced = strace ? test : test.skip;
 
-const points: readonly HookPoint[] = [
-  "prestart",
-  "createRuntime",
-  "createContainer",
-  "startContainer",
-  "poststart",
-  "poststop",
-];
-const types = ["pid", "mount", "uts", "ipc", "network"];
-const path = "PATH=/usr/bin:/bin";
-
-/** A shell's hook; `script` is what it does. */
-function hook(script: string, more: object = {}): object {
-  return { path: "/bin/sh", args: ["sh", "-c", script], env: [path], ...more };
-}
-
-type Change = {
-  readonly hooks: object;
-  readonly namespaces?: readonly object[];
-  readonly linux?: object;
-  readonly process?: object;
-  readonly annotations?: object;
-};
-
-function makeBundle({ hooks, linux, process, ...change }: Change): Bundle {
-  const namespaces = change.namespaces ?? types.map((type) => ({ type }));
-  const { annotations = { "org.example": "value" } } = change;
-  const args = ["sh", "-c", "echo program; exit 5"];
-  const bundle = room.makeBundle({
-    annotations,
-    hooks,
-    process: { args, ...process },
-    linux: { namespaces, ...linux },
-  });
-  mkdirSync(join(bundle.rootfs, "log"));
-  chmodSync(join(bundle.rootfs, "log"), 0o777);
-  return bundle;
-}
+const makeBundle = (change: HookChange): Bundle => makeHookBundle(room, change);
 
 /** What every hook says of itself, into a file that the container and the host can both reach. */
 function teller(name: string, directory: string): string {
@@ -225,84 +193,6 @@ test("a container that is started fails with its startContainer and poststart ho
   }
 });
 
-test("a hook that takes too long is killed, in the container as on the host", () => {
-  for (const point of ["createRuntime", "createContainer", "startContainer"] as const) {
-    const bundle = makeBundle({ hooks: { [point]: [hook("exec sleep 1000", { timeout: 1 })] } });
-    const began = performance.now();
-    const { status, stderr } = room.tsRunc(["run", "-b", bundle.directory, room.newId()]);
-    assert.is(status, 1);
-    assert.match(stderr, "hook ran past specified timeout of 1.0s", point);
-    assert.ok(performance.now() - began < 10_000 * slowness);
-  }
-});
-
-test("a hook that leaves something behind does not keep the container waiting", () => {
-  const began = performance.now();
-  const bundle = makeBundle({ hooks: { createRuntime: [hook("sleep 20 & echo $! > log")] } });
-  const { status, stdout } = room.tsRunc(["run", "-b", bundle.directory, room.newId()]);
-  process.kill(Number(readFileSync(join(bundle.directory, "log"), "utf8")), "SIGKILL");
-  assert.is(status, 5);
-  assert.is(stdout, "program\n");
-  assert.ok(performance.now() - began < 15_000);
-});
-
-traced("what a hook has left behind may write for ever", () => {
-  const writer = "timeout 60 dd if=/dev/zero bs=64k 2> /dev/null & echo $! >> writers;";
-  const bundle = makeBundle({
-    hooks: { createRuntime: [hook(`${writer.repeat(4)} sleep 0.5; exit 1`)] },
-  });
-  const began = performance.now();
-  // So slow a reader always finds something more to be read.
-  const slowly = ["strace", "-o", "/dev/null", "-e", "inject=ppoll:delay_exit=5000"];
-  const run = room.command("run", "-b", bundle.directory, room.newId());
-  const { status, stderr } = runBriefly([...slowly, ...run]);
-  const writers = readFileSync(join(bundle.directory, "writers"), "utf8").trim().split("\n");
-  for (const pid of writers.map(Number).filter(isThere)) process.kill(pid, "SIGKILL");
-  assert.is(status, 1);
-  assert.match(stderr, "error running hook: exit status 1");
-  assert.ok(performance.now() - began < 15_000 * slowness);
-});
-
-function isThere(pid: number): boolean {
-  return existsSync(`/proc/${pid}`);
-}
-
-test("of a hook that floods, the end is kept", () => {
-  const flood = "yes | dd bs=1M count=20 iflag=fullblock 2> /dev/null; echo the end; exit 1";
-  const bundle = makeBundle({ hooks: { createRuntime: [hook(flood)] } });
-  const { status, stderr } = room.tsRunc(["run", "-b", bundle.directory, room.newId()]);
-  assert.is(status, 1);
-  assert.match(stderr, /the end\\n, stderr: "$/m);
-  assert.ok(stderr.length < 200_000, `${stderr.length}`);
-});
-
-beside("a hook that cannot be executed, or is killed, is told of in runc's words", () => {
-  const unreadable = join(room.directory, "no-format");
-  writeFileSync(unreadable, "neither a program nor a script");
-  chmodSync(unreadable, 0o755);
-  const answer = (runtime: RuntimeName, point: HookPoint, one: object): string => {
-    const bundle = makeBundle({ hooks: { [point]: [one] } });
-    const run = room.runtime(runtime, ["run", "-b", bundle.directory, room.newId()]);
-    assert.is(run.status, 1);
-    // What runc's init says of a startContainer hook, it says on its own.
-    const said = logMessages(run.stderr).at(-1) ?? run.stderr;
-    return said.replace(/^.*?(\w+ )?hook #0: /s, "").trim();
-  };
-  const paths = ["/no/such/hook", "/etc", unreadable, "/etc/passwd/x"];
-  const hooks = [
-    ...paths.map((path) => ({ path })),
-    ...["HUP", "KILL", "USR1", "SYS"].map((signal) => hook(`kill -${signal} $$`)),
-  ];
-  for (const point of ["createRuntime", "createContainer"] as const) {
-    for (const one of hooks) {
-      const [ours, theirs] = [answer("ts-runc", point, one), answer("runc", point, one)];
-      assert.is(ours, theirs, `${point}: ${JSON.stringify(one)}`);
-    }
-  }
-  const inside = answer("ts-runc", "startContainer", { path: "/no/such/hook" });
-  assert.is(inside, "fork/exec /no/such/hook: no such file or directory");
-});
-
 test("a hook without arguments has its path as the first one", () => {
   const copy = join(room.directory, "shows-arguments");
   writeFileSync(copy, "#!/bin/sh\ntr '\\0' ' ' < /proc/$$/cmdline > given\n");
@@ -318,50 +208,6 @@ test("a hook without arguments has its path as the first one", () => {
   const hooks = { startContainer: [{ path: "/bin/true", args: [] }] };
   const bundle = makeBundle({ hooks });
   assert.is(room.tsRunc(["run", "-b", bundle.directory, room.newId()]).status, 5);
-});
-
-test("a hook may ask for anything: what cannot be done while it runs is refused, and does not wait for it", () => {
-  const answers = join(room.directory, "answers");
-  const id = room.newId();
-  const ask = (...argv: readonly string[]): string =>
-    `${room.command(...argv).join(" ")} >> ${answers} 2>&1; echo ${argv[0]} $? >> ${answers}`;
-  const asked = [
-    ask("update", "--pids-limit", "77", id),
-    ask("start", id),
-    ask("delete", id),
-    ask("state", id),
-  ];
-  const bundle = makeBundle({
-    hooks: { createRuntime: [hook(asked.join("\n"), { timeout: 60 })] },
-    process: { args: ["sleep", "100"] },
-  });
-  assert.is(room.tsRunc(["create", "-b", bundle.directory, id]).status, 0);
-  const said = readFileSync(answers, "utf8");
-  for (const command of ["update", "start", "delete"]) assert.match(said, `${command} 1\n`);
-  assert.is(said.split("container is still being created").length - 1, 3);
-  assert.match(said, "state 0\n");
-  assert.is(room.tsRunc(["delete", "--force", id]).status, 0);
-});
-
-test("a poststart hook may change the container, and have it deleted", () => {
-  for (const verbs of ["create, start", "run", "run --detach"]) {
-    for (const code of [0, 1]) {
-      const id = room.newId();
-      const ask = (...argv: readonly string[]): string => room.command(...argv).join(" ");
-      const changes = `${ask("update", "--pids-limit", "77", id)} && ${ask("delete", "--force", id)}`;
-      const bundle = makeBundle({
-        hooks: { poststart: [hook(`${changes} || exit 9; exit ${code}`, { timeout: 60 })] },
-        process: { args: ["sleep", "100"] },
-      });
-      const [verb = ""] = verbs.split(/,? /);
-      const flags = verbs.endsWith("--detach") ? ["--detach"] : [];
-      const made = room.tsRunc([verb, ...flags, "-b", bundle.directory, id]);
-      const { status, stderr } = verb === "create" ? room.tsRunc(["start", id]) : made;
-      assert.is(status, code === 0 && verbs === "run" ? 137 : code, `${verbs} ${stderr}`);
-      if (code === 1) assert.match(stderr, "hook: exit status 1", verbs);
-      assert.is(room.state(id), undefined);
-    }
-  }
 });
 
 test("in a pid namespace of somebody else's, hooks of the container are told its number there", () => {
