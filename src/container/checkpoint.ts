@@ -36,7 +36,7 @@ import type { ValidatedSpec } from "../spec/validate.ts";
 import { close, fcntl, openat2, statx, write } from "../syscall/files.ts";
 import { refuseIdmapped, refuseRootless, requireCriu, requireLeavingAlone } from "./criu-caller.ts";
 import { destroyContainer } from "./delete.ts";
-import { observe } from "./observe.ts";
+import { observe, observeLocked } from "./observe.ts";
 import { type ContainerRecord, initIdentity, readRecord } from "./record.ts";
 import { requireStatus } from "./status.ts";
 import { type ContainerPlace, containerPaths, lockDirectory } from "./store.ts";
@@ -64,7 +64,7 @@ export async function checkpointContainer(options: CheckpointOptions): Promise<v
   const { makeCriuDirectories } = await import("../host/criu/directories.ts");
   using directory = lockDirectory(options, "forever");
   const record = readRecord(paths);
-  const status = observe(paths, record);
+  const status = observeLocked(paths, record);
   requireStatus("checkpoint", options.id, status);
   using pidfd = openProcess(initIdentity(record));
   const spec = recallConfig(readText(paths.config, "reading the container's config"));

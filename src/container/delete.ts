@@ -13,7 +13,7 @@ import { exists, tryRemoveDirectory } from "../host/files.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/processes.ts";
 import type { CgroupPaths } from "../plan/cgroup.ts";
 import { unlinkat } from "../syscall/files.ts";
-import { observe } from "./observe.ts";
+import { observeLocked } from "./observe.ts";
 import { type ContainerRecord, initIdentity, readRecord } from "./record.ts";
 import { requireStatus } from "./status.ts";
 import {
@@ -52,7 +52,7 @@ export async function deleteContainer(
     if (force) return;
     raise({ kind: "id", message: "container does not exist" });
   }
-  const status = observe(containerPaths(options), record);
+  const status = observeLocked(containerPaths(options), record);
   if (!force) requireStatus("delete", options.id, status);
   if (status !== "stopped") endInit(record, status === "paused");
   await destroyContainer(options, record);
@@ -96,8 +96,12 @@ function onlyMade({ cgroup_paths: cgroups, tsRunc }: ContainerRecord): CgroupPat
 function killForced(options: ContainerPlace): void {
   const record = readRecordFor({ ...options, force: true });
   if (record === undefined || record.init_process_pid === 0) return;
-  using pidfd = openProcess(initIdentity(record));
-  if (pidfd !== undefined) sendSignal(pidfd, signals.SIGKILL);
+  // While hooks are run its maker waits for them, however long they take.
+  const { maker } = record.tsRunc;
+  for (const process of [...(maker === undefined ? [] : [maker]), initIdentity(record)]) {
+    using pidfd = openProcess(process);
+    if (pidfd !== undefined) sendSignal(pidfd, signals.SIGKILL);
+  }
 }
 
 /** The record, or undefined where there is none; with `force` also where it cannot be understood. */

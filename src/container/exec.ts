@@ -95,6 +95,10 @@ export type MadeProcess = {
 export async function findTarget(options: TargetOptions): Promise<ExecTarget> {
   const paths = containerPaths(options);
   const record = readRecord(paths);
+  if (record.tsRunc.phase === "intent") {
+    const { observe } = await import("./observe.ts");
+    requireStatus("exec", options.id, observe(paths, record));
+  }
   const found = record.init_process_pid === 0 ? undefined : openProcess(initIdentity(record));
   if (found === undefined) requireStatus("exec", options.id, "stopped");
   const pidfd = present(found, "init of a container that has not stopped");

@@ -20,6 +20,7 @@ import {
   readInnerPid,
   readUmask,
   sendSignal,
+  thisProcess,
 } from "../host/processes.ts";
 import { capabilityNames } from "../spec/capability-names.ts";
 import { ociVersion } from "../spec/default-spec.ts";
@@ -29,7 +30,7 @@ import type { ValidatedSpec } from "../spec/validate.ts";
 import { close } from "../syscall/files.ts";
 import { makeProcess } from "./exec.ts";
 import type { ProcessFilter } from "./filter.ts";
-import { type ContainerRecord, initIdentity } from "./record.ts";
+import { type ContainerRecord, initIdentity, writeRecord } from "./record.ts";
 import { type ContainerPlace, containerPaths } from "./store.ts";
 
 /**
@@ -46,6 +47,11 @@ export function runCreationHooks(
   spec: ValidatedSpec,
 ): void {
   const { createContainer = [] } = spec.hooks ?? {};
+  // Hooks may ask for the container's state, and when they hang somebody has to be able to end it.
+  writeRecord(containerPaths(place), {
+    ...record,
+    tsRunc: { ...record.tsRunc, maker: thisProcess() },
+  });
   runRuntimeHooks(record, spec);
   // It is not a process of the container's program yet.
   const { personality, memoryPolicy, ...linux } = spec.linux ?? {};

@@ -7,10 +7,17 @@ import { isAlive, readExecutable } from "../host/processes.ts";
 import { stubExecutable } from "../init/stub/stub-image.ts";
 import { type ContainerRecord, initIdentity } from "./record.ts";
 import type { Status } from "./status.ts";
-import type { ContainerPaths } from "./store.ts";
+import { type ContainerPaths, isHeld } from "./store.ts";
 
 /** Looks at the container. A zombie and a process that has only inherited the number count as stopped. */
 export function observe(paths: ContainerPaths, record: ContainerRecord): Status {
+  // Whoever makes it holds it; what is left of a making that was broken off, nobody holds.
+  if (record.tsRunc.phase === "intent" && isHeld(paths)) return "creating";
+  return observeLocked(paths, record);
+}
+
+/** Looks at a container that we hold ourselves, so that nobody is making it. */
+export function observeLocked(paths: ContainerPaths, record: ContainerRecord): Status {
   const status = findStatus(paths, record);
   debug(() => `${record.id} is ${status}, init ${record.init_process_pid}`);
   return status;

@@ -44,6 +44,8 @@ export type ContainerRecord = {
     readonly ownerUid: number;
     /** `intent` is written before the first effect, `created` when init is about to be parked. */
     readonly phase: "intent" | "created";
+    /** The runtime that makes the container, while hooks run that may keep it for ever. */
+    readonly maker?: ProcessIdentity;
     /** Where the program was found, as the container's user. */
     readonly program: string;
     /** HOME for a config that has none. */

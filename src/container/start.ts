@@ -5,7 +5,7 @@ import { type OwnedFd, readText, removeFile } from "../host/files.ts";
 import { receiveGreeting } from "../init/doorbell.ts";
 import { recallConfig } from "../spec/load.ts";
 import { callInit } from "./listener.ts";
-import { observe } from "./observe.ts";
+import { observeLocked } from "./observe.ts";
 import { type ContainerRecord, readRecord } from "./record.ts";
 import { startInit } from "./start-init.ts";
 import { requireStatus } from "./status.ts";
@@ -26,7 +26,7 @@ export async function startContainer(
   const paths = containerPaths(place);
   using directory = lockDirectory(place, "forever");
   const record = readRecord(paths);
-  requireStatus("start", place.id, observe(paths, record));
+  requireStatus("start", place.id, observeLocked(paths, record));
   const text = readText(paths.config, "reading the container's config");
   const spec = recallConfig(text);
   const { filter: recorded } = record.tsRunc;

@@ -2,7 +2,7 @@
 
 import { raise } from "../base/fault.ts";
 
-export type Status = "created" | "running" | "paused" | "stopped";
+export type Status = "creating" | "created" | "running" | "paused" | "stopped";
 
 /** What `state` and `list` show; the keys are runc's, in its order. */
 export type ContainerState = {
@@ -34,18 +34,21 @@ type Verb =
 const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined>>>> = {
   // Spec: runtime.md#start: MUST be an error if the container is not created.
   start: {
+    creating: "container is still being created",
     created: undefined,
     running: "cannot start an already running container",
     paused: "cannot start an already running container",
     stopped: "cannot start a container that has stopped",
   },
   exec: {
+    creating: "container is still being created",
     created: undefined,
     running: undefined,
     paused: "cannot exec in a paused container (use --ignore-paused to override)",
     stopped: "cannot exec in a stopped container",
   },
   events: {
+    creating: "container is still being created",
     created: undefined,
     running: undefined,
     paused: undefined,
@@ -53,6 +56,7 @@ const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined
   },
   // Spec: runtime.md#kill: MUST be an error if it is neither created nor running.
   kill: {
+    creating: "container is still being created",
     created: undefined,
     running: undefined,
     paused: undefined,
@@ -60,24 +64,28 @@ const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined
   },
   // Spec: runtime.md#delete: MUST be an error if it is not stopped; a created one is killed first, as by runc.
   delete: {
+    creating: "container is still being created",
     created: undefined,
     running: "cannot delete container ID that is not stopped: running",
     paused: "cannot delete container ID that is not stopped: paused",
     stopped: undefined,
   },
   pause: {
+    creating: "container is still being created",
     created: undefined,
     running: undefined,
     paused: "container not running",
     stopped: "container not running",
   },
   update: {
+    creating: "container is still being created",
     created: undefined,
     running: undefined,
     paused: undefined,
     stopped: "container not running",
   },
   resume: {
+    creating: "container is still being created",
     created: "container not paused",
     running: "container not paused",
     paused: undefined,
@@ -85,6 +93,7 @@ const refusals: Readonly<Record<Verb, Readonly<Record<Status, string | undefined
   },
   // Without a start there is nothing to save but what config.json says.
   checkpoint: {
+    creating: "container is still being created",
     created: "Container cannot be checkpointed in created state",
     running: undefined,
     paused: undefined,

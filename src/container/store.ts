@@ -126,6 +126,14 @@ export function lockAgain(directory: OwnedFd): boolean {
   return isThere(directory);
 }
 
+/** Whether a command works on the container at the moment; false where there is none. */
+export function isHeld({ directory }: ContainerPaths): boolean {
+  const fd = execute(openat(AT_FDCWD, directory, { flags: directoryFlags }));
+  if (fd < 0) return false;
+  using opened = own(fd);
+  return execute(flock(opened.fd, lockOperations.LOCK_SH | lockOperations.LOCK_NB)) < 0;
+}
+
 function isBeingMade(place: ContainerPlace): boolean {
   const paths = containerPaths(place);
   return !exists(paths.record) || readRecord(paths).tsRunc.phase === "intent";

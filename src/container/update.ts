@@ -7,7 +7,7 @@ import type { NewSchemata } from "../host/resctrl.ts";
 import { planUpdate } from "../plan/update.ts";
 import { recallConfig } from "../spec/load.ts";
 import type { ValidatedResources } from "../spec/validate.ts";
-import { observe } from "./observe.ts";
+import { observeLocked } from "./observe.ts";
 import { readRecord } from "./record.ts";
 import { requireStatus } from "./status.ts";
 import { type ContainerPlace, containerPaths, lockDirectory } from "./store.ts";
@@ -27,7 +27,7 @@ export async function updateContainer(
   using directory = lockDirectory(place, "forever");
   if (directory === undefined) raise({ kind: "id", message: "container does not exist" });
   const record = readRecord(paths);
-  requireStatus("update", place.id, observe(paths, record));
+  requireStatus("update", place.id, observeLocked(paths, record));
   const config = recallConfig(readText(paths.config, "reading the container's config"));
   const current = config.linux?.resources ?? {};
   const plan = planUpdate(current, asked.resources, record.cgroup_paths);

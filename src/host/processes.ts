@@ -3,6 +3,7 @@
 import { errnoName, errnos } from "../abi/errno.ts";
 import { AT_FDCWD } from "../abi/file.ts";
 import { pollEvents } from "../abi/socket.ts";
+import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import { execute, executeForOutput, must } from "../ffi/execute.ts";
 import type { NamespaceType } from "../spec/types.ts";
@@ -53,6 +54,12 @@ export function isAlive(identity: ProcessIdentity): boolean {
     stat.state !== "Z" &&
     stat.state !== "X"
   );
+}
+
+/** The process that asks. */
+export function thisProcess(): ProcessIdentity {
+  const pid = execute(getpid());
+  return { pid, startTimeTicks: present(readProcessStat(pid), "this process").startTimeTicks };
 }
 
 /**

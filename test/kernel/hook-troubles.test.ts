@@ -7,7 +7,14 @@ import * as assert from "uvu/assert";
 import type { HookPoint } from "../../src/spec/types.ts";
 import { logMessages, runc } from "../cli/executable.ts";
 import { type HookChange, hook, makeHookBundle } from "../support/hook-bundle.ts";
-import { type Bundle, openRoom, type RuntimeName, runBriefly, slowness } from "../support/room.ts";
+import {
+  type Bundle,
+  openRoom,
+  type RuntimeName,
+  runBriefly,
+  slowness,
+  until,
+} from "../support/room.ts";
 
 const test = suite("kernel/hook-troubles");
 const room = openRoom("troubles");
@@ -102,6 +109,9 @@ test("a hook may ask for anything: what cannot be done while it runs is refused,
     ask("update", "--pids-limit", "77", id),
     ask("start", id),
     ask("delete", id),
+    ask("exec", id, "true"),
+    ask("pause", id),
+    ask("kill", id),
     ask("state", id),
   ];
   const bundle = makeBundle({
@@ -110,10 +120,38 @@ test("a hook may ask for anything: what cannot be done while it runs is refused,
   });
   assert.is(room.tsRunc(["create", "-b", bundle.directory, id]).status, 0);
   const said = readFileSync(answers, "utf8");
-  for (const command of ["update", "start", "delete"]) assert.match(said, `${command} 1\n`);
-  assert.is(said.split("container is still being created").length - 1, 3);
-  assert.match(said, "state 0\n");
+  for (const command of ["update", "start", "delete", "pause", "kill"]) {
+    assert.match(said, `${command} 1\n`);
+  }
+  assert.match(said, "exec 255\n");
+  assert.is(said.split("container is still being created").length - 1, 6);
+  const state = /\n(\{.*\n\})state 0\n/s.exec(said)?.[1] ?? "";
+  const { status, pid } = JSON.parse(state);
+  assert.is(status, "creating");
+  assert.is(pid, room.state(id)?.pid);
   assert.is(room.tsRunc(["delete", "--force", id]).status, 0);
+});
+
+test("a container whose hooks hang can be seen, and deleted by force", async () => {
+  for (const point of ["createRuntime", "createContainer"] as const) {
+    const id = room.newId();
+    const pidFile = join(room.directory, `pid-${id}`);
+    // In the container it is a number of the container's.
+    const hanging = `echo $$ > ${pidFile}; exec sleep 1000`;
+    const bundle = makeBundle({ hooks: { [point]: [hook(hanging)] } });
+    const create = Bun.spawn(room.command("create", "-b", bundle.directory, id), {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    await until(() => existsSync(pidFile) && readFileSync(pidFile, "utf8") !== "");
+    assert.is(room.state(id)?.status, "creating", point);
+    const began = performance.now();
+    assert.is(room.tsRunc(["delete", "--force", id]).status, 0, point);
+    assert.ok(performance.now() - began < 5_000 * slowness);
+    assert.is(await create.exited, 137);
+    assert.is(room.state(id), undefined);
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    if (point === "createRuntime") process.kill(pid, "SIGKILL");
+  }
 });
 
 test("a poststart hook may change the container, and have it deleted", () => {
