@@ -1,93 +1,29 @@
 // Containers that are saved by the real CRIU and go on when they are restored, in the machine of test/vm: Debian's CRIU does not
 // know newer kernels. What is asked of CRIU is in checkpoint-requests.test.ts. Needs root.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { present } from "../../src/base/assert.ts";
+import {
+  counter,
+  counting,
+  countOf,
+  findCriuObstacle,
+  openCheckpointRoom,
+  untilCounted,
+} from "../support/checkpoint-room.ts";
 import { listenAt, receiveDescriptor } from "../support/descriptor-socket.ts";
-import { type Bundle, openRoom, type RuntimeName, until } from "../support/room.ts";
+import { type Bundle, until } from "../support/room.ts";
 import { readUntil, terminalMounts } from "../support/terminal.ts";
 
 const test = suite("kernel/checkpoint");
-const room = openRoom("checkpoint");
-const obstacle = findObstacle();
+const checkpoints = openCheckpointRoom("checkpoint");
+const { room, newImages, quietly, start, save, restore, end } = checkpoints;
+const obstacle = findCriuObstacle();
 if (obstacle !== undefined) console.log(`skip: ${obstacle}`);
 const here = obstacle === undefined ? test : test.skip;
-
-function findObstacle(): string | undefined {
-  if (Bun.which("criu") === null) return "there is no criu";
-  // A module that CRIU looks for without having the kernel load it.
-  if (Bun.which("modprobe") !== null) {
-    Bun.spawnSync(["modprobe", "tun"], { stdio: ["ignore", "ignore", "ignore"] });
-  }
-  const { exitCode, stderr } = Bun.spawnSync(["criu", "check"], { stdin: "ignore" });
-  const reason = /^Error.*$/m.exec(stderr.toString())?.[0] ?? "";
-  return exitCode === 0 ? undefined : `criu does not work with this kernel: ${reason}`;
-}
-
-/** Counts, in memory, and shows how far it has come in a file. */
-const counting = "i=0; while true; do i=$((i+1)); echo $i >/tmp/count; usleep 50000; done";
-const counter = { args: ["sh", "-c", counting] };
-
-function countOf({ rootfs }: Bundle): number {
-  // Empty between its truncation and its next line.
-  for (;;) {
-    const text = readFileSync(join(rootfs, "tmp/count"), "utf8").trim();
-    if (text !== "") return Number(text);
-  }
-}
-
-async function untilCounted(bundle: Bundle, above = 0): Promise<number> {
-  const file = join(bundle.rootfs, "tmp/count");
-  await until(() => existsSync(file) && countOf(bundle) > above);
-  return countOf(bundle);
-}
-
-let images = 0;
-function newImages(): string {
-  images += 1;
-  return join(room.directory, `images${images}`);
-}
-
-/** Runs a command that leaves a process behind, with streams that CRIU can save, and fails with the end of CRIU's log. */
-function quietly(
-  runtime: RuntimeName,
-  argv: readonly string[],
-  options: { readonly fails?: boolean } = {},
-): string {
-  const log = join(room.directory, "log");
-  writeFileSync(log, "");
-  const child = Bun.spawnSync(room.commandOf(runtime, "--log", log, ...argv), {
-    stdio: ["ignore", "ignore", "ignore"],
-    cwd: room.directory,
-    timeout: 120_000,
-    killSignal: "SIGKILL",
-  });
-  const said = readFileSync(log, "utf8");
-  assert.is(child.exitCode === 0, options.fails !== true, `${argv.join(" ")}\n${said}`);
-  return said;
-}
-
-function start(bundle: Bundle, runtime: RuntimeName = "ts-runc"): string {
-  const id = room.newId();
-  quietly(runtime, ["run", "--detach", "--bundle", bundle.directory, id]);
-  return id;
-}
-
-function save(id: string, ...options: readonly string[]): string {
-  const directory = newImages();
-  quietly("ts-runc", ["checkpoint", "--image-path", directory, ...options, id]);
-  return directory;
-}
-
-function restore(bundle: Bundle, directory: string, ...options: readonly string[]): string {
-  const id = room.newId();
-  const common = ["restore", "--detach", "--bundle", bundle.directory, "--image-path", directory];
-  quietly("ts-runc", [...common, ...options, id]);
-  return id;
-}
 
 /** Uses a restored container as any other, and ends it. */
 async function useAndEnd(id: string, bundle: Bundle): Promise<void> {
@@ -102,11 +38,6 @@ async function useAndEnd(id: string, bundle: Bundle): Promise<void> {
   assert.is(room.tsRunc(["kill", id, "KILL"]).status, 0);
   await until(() => room.state(id)?.status === "stopped");
   assert.equal(room.tsRunc(["delete", id]), { status: 0, stdout: "", stderr: "" });
-  assert.equal(await room.leftovers(), []);
-}
-
-async function end(id: string): Promise<void> {
-  assert.is(room.tsRunc(["delete", "--force", id]).status, 0);
   assert.equal(await room.leftovers(), []);
 }
 
@@ -349,17 +280,6 @@ function linkOf(path: string): string {
   return Bun.spawnSync(["readlink", path]).stdout.toString();
 }
 
-test.after(async () => {
-  for (const runtime of ["ts-runc", "runc"] as const) {
-    const states = join(room.directory, runtime === "runc" ? "runc-state" : "state");
-    // What a test that has failed has left would fail others.
-    for (const id of existsSync(states) ? readdirSync(states) : []) {
-      room.runtime(runtime, ["delete", "--force", id]);
-    }
-  }
-  const left = await room.leftovers();
-  room.remove();
-  assert.equal(left, []);
-});
+test("nothing is left", checkpoints.close);
 
 test.run();
