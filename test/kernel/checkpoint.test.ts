@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { present } from "../../src/base/assert.ts";
+import { canConfine, loadProfile } from "../support/apparmor.ts";
 import {
   counter,
   counting,
@@ -86,14 +87,20 @@ here("a saved container is gone, and goes on where it was when it is restored", 
 });
 
 here("a container that is left running goes on, and can be restored beside it", async () => {
-  const bundle = room.makeBundle({ process: counter });
+  // A file of the root that has changed since would not be restored.
+  const bundle = room.makeBundle({
+    process: counter,
+    mounts: [...terminalMounts, { destination: "/tmp", type: "tmpfs", source: "tmpfs" }],
+  });
+  const counts = (id: string, above: number) =>
+    untilCounted({ rootfs: `/proc/${room.state(id)?.pid}/root` }, above);
   const id = start(bundle);
-  const before = await untilCounted(bundle, 3);
+  const before = await counts(id, 3);
   const directory = save(id, "--leave-running");
   assert.is(room.state(id)?.status, "running");
-  assert.ok((await untilCounted(bundle, before)) > before);
+  assert.ok((await counts(id, before)) > before);
   const other = restore(bundle, directory);
-  assert.is(room.state(other)?.status, "running");
+  assert.ok((await counts(other, before)) > before);
   for (const each of [id, other]) assert.is(room.tsRunc(["delete", "--force", each]).status, 0);
   assert.equal(await room.leftovers(), []);
 });
@@ -237,6 +244,27 @@ here("a container in a user namespace of its own", async () => {
   await untilCounted(bundle, 3);
   const restored = restore(bundle, save(id));
   await useAndEnd(restored, bundle);
+});
+
+if (!canConfine) console.log("skip: profiles: there is no AppArmor, or no apparmor_parser");
+const confined = obstacle === undefined && canConfine ? test : test.skip;
+
+confined("a container has its profile again, or the one that is asked for", async () => {
+  const profiles = ["ts-runc-saved", "ts-runc-restored"] as const;
+  for (const name of profiles) loadProfile(room.directory, name);
+  const sleeper = { args: ["sleep", "1000"], apparmorProfile: profiles[0] };
+  const bundle = room.makeBundle({ process: sleeper });
+  const directory = save(start(bundle));
+  for (const [name, ...options] of [
+    [profiles[0]],
+    [profiles[1], "--lsm-profile", `apparmor:${profiles[1]}`],
+  ] as const) {
+    const restored = restore(bundle, directory, ...options);
+    const { pid } = present(room.state(restored), "the container");
+    const label = readFileSync(`/proc/${pid}/attr/current`, "utf8");
+    assert.is(label, `${name} (enforce)\n`);
+    await end(restored);
+  }
 });
 
 here("what cannot be saved is told by criu, and the container goes on", async () => {

@@ -7,6 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { isSelinuxEnabled } from "../../src/host/selinux.ts";
 import { logMessages, runc } from "../cli/executable.ts";
+import { canConfine, hasApparmor, loadProfile } from "../support/apparmor.ts";
 import { openExecRoom } from "../support/exec-room.ts";
 import type { Room, RuntimeName } from "../support/room.ts";
 
@@ -15,8 +16,6 @@ const execRoom = openExecRoom("labels");
 const { room, startContainer, exec, outputOf, processFile } = execRoom;
 type Change = NonNullable<Parameters<Room["makeBundle"]>[0]>;
 
-const enabled = "/sys/module/apparmor/parameters/enabled";
-const hasApparmor = existsSync(enabled) && readFileSync(enabled, "utf8").startsWith("Y");
 /** Where the kernel has been started with SELinux, by test/vm/selinux.test.ts, it is given the policy made there. */
 const policy = join(import.meta.dir, "../../build/selinux.policy");
 const modules = "/sys/kernel/security/lsm";
@@ -25,7 +24,6 @@ if (existsSync(modules) && readFileSync(modules, "utf8").includes("selinux")) {
   if (!isSelinuxEnabled()) writeFileSync("/sys/fs/selinux/load", readFileSync(policy));
 }
 const hasSelinux = isSelinuxEnabled();
-const parser = "/usr/sbin/apparmor_parser";
 
 const mounts = [
   { destination: "/proc", type: "proc", source: "proc" },
@@ -163,31 +161,17 @@ test("empty labels ask for nothing", () => {
   assert.is(status, 0, output);
 });
 
-const confines = hasApparmor && existsSync(parser);
-if (!confines)
+if (!canConfine)
   console.log("skip: what a profile does: there is no AppArmor, or no apparmor_parser");
-const confined = confines ? test : test.skip;
+const confined = canConfine ? test : test.skip;
 const profile = "ts-runc-test";
-
-/** Loads a profile in which everything is allowed but to write below /forbidden. */
-function loadProfile(name: string): void {
-  const path = join(room.directory, `${name}.profile`);
-  const rules = "file, capability, network, mount, signal, ptrace, unix, umount,";
-  writeFileSync(
-    path,
-    `profile ${name} flags=(attach_disconnected) { ${rules} deny /tmp/forbidden w, }\n`,
-  );
-  const argv = [parser, "--replace", "--skip-cache", path];
-  const child = Bun.spawnSync(argv, { stdin: "ignore" });
-  assert.is(child.exitCode, 0, child.stderr.toString());
-}
 
 const look =
   "cat /proc/self/attr/current; echo yes >/tmp/allowed; echo no >/tmp/forbidden; echo $?";
 
 confined("a container runs under its profile, and so does a process of exec", () => {
-  loadProfile(profile);
-  loadProfile(`${profile}-other`);
+  loadProfile(room.directory, profile);
+  loadProfile(room.directory, `${profile}-other`);
   for (const place of places) {
     const process = { args: ["sh", "-c", "cat /proc/self/attr/current"], apparmorProfile: profile };
     const { status, output } = run({ ...place, process });

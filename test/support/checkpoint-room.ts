@@ -106,7 +106,7 @@ export const counting = "i=0; while true; do i=$((i+1)); echo $i >/tmp/count; us
 export const counter = { args: ["sh", "-c", counting] };
 
 /** How far the container has come. */
-export function countOf({ rootfs }: Bundle): number {
+export function countOf({ rootfs }: Pick<Bundle, "rootfs">): number {
   // Empty between its truncation and its next line.
   for (;;) {
     const text = readFileSync(join(rootfs, "tmp/count"), "utf8").trim();
@@ -115,7 +115,7 @@ export function countOf({ rootfs }: Bundle): number {
 }
 
 /** Waits until the container has come further. Returns how far. */
-export async function untilCounted(bundle: Bundle, above = 0): Promise<number> {
+export async function untilCounted(bundle: Pick<Bundle, "rootfs">, above = 0): Promise<number> {
   const file = join(bundle.rootfs, "tmp/count");
   await until(() => existsSync(file) && countOf(bundle) > above);
   return countOf(bundle);
