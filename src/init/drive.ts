@@ -8,7 +8,7 @@ import { debug } from "../base/debug.ts";
 import { during } from "../base/fault.ts";
 import { execute, executeForOutput } from "../ffi/execute.ts";
 import { type HostAction, initPidSlot, type Part } from "../program/program.ts";
-import type { Step } from "../program/step.ts";
+import type { Stages, Step } from "../program/step.ts";
 import { kill, waitid } from "../syscall/processes.ts";
 import { ppoll } from "../syscall/sockets.ts";
 import { type Answer, readAnswer } from "./answer.ts";
@@ -95,11 +95,13 @@ function receiveAll(init: LiveInit, sent: EncodedBatch, doing: string): Answer {
     const answer = remember(init, readAnswer(batch, bytes));
     if (answer.interrupted === undefined) return answer;
     const { at, recovery } = answer.interrupted;
-    if (recovery.steps.length > 0) {
-      const repair = encodeBatch(recovery.steps, init.results);
-      sendBatch(init.doorbell, repair);
-      receiveAll(init, repair, doing);
-    }
+    const repair = (steps: readonly Step[]): Answer => {
+      const encoded = encodeBatch(steps, init.results);
+      sendBatch(init.doorbell, encoded);
+      return receiveAll(init, encoded, doing);
+    };
+    if (recovery.stages !== undefined) repairInStages(recovery.stages(), repair);
+    else if (recovery.steps.length > 0) repair(recovery.steps);
     const behind = present(batch.lines[at], "the record that was interrupted").after;
     const from = recovery.next === "retry" ? at : behind;
     batch = encodeRest(batch, { from, answer: bytes, known: init.results });
@@ -107,6 +109,11 @@ function receiveAll(init: LiveInit, sent: EncodedBatch, doing: string): Answer {
   }
   // Somebody takes away what we make as fast as we make it.
   return raiseDied(`${doing}: interrupted again and again`);
+}
+
+function repairInStages(stages: Stages, repair: (steps: readonly Step[]) => Answer): void {
+  let next = stages.next();
+  while (next.done !== true) next = stages.next(repair(next.value));
 }
 
 function remember(init: LiveInit, answer: Answer): Answer {

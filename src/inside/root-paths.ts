@@ -2,16 +2,16 @@
 
 import { AT_FDCWD, fileTypes, openFlags, resolveFlags } from "../abi/file.ts";
 import { pathNames } from "../base/path.ts";
-import { type Recovery, rarely, type Step, step } from "../program/step.ts";
+import { rarely, rarelyInStages, type Step, step } from "../program/step.ts";
 import { close, mkdirat, mknodat, openat, openat2 } from "../syscall/files.ts";
 import { type Fd, slot } from "../syscall/value.ts";
+import { makeThroughLinks } from "./linked-paths.ts";
 
 /** The container's root: the descriptor of its mount. Every path in the rootfs starts from it. */
 export const rootSlot = "root";
 
 const { O_CLOEXEC, O_DIRECTORY, O_PATH } = openFlags;
-const { RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } =
-  resolveFlags;
+const { RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } = resolveFlags;
 
 /** Symbolic links stay inside the root (CVE-2019-18837), and links of proc that lead anywhere are not followed at all. */
 export const inRoot = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
@@ -91,10 +91,10 @@ function makeTargetLike(doing: string, kind: Exclude<TargetKind, string>, place:
 
 /** Makes the last component; its parent is nearly always there. */
 function makeTarget(doing: string, kind: "directory" | "file", place: Place): Step[] {
-  const names = pathNames(place.path);
-  const name = names.pop() ?? "";
+  const path = pathNames(place.path);
+  const names = path.slice(0, -1);
   const here = `${place.prefix}.parent`;
-  if (names.length === 0) return [makeLast(doing, slot(rootSlot), { name, kind, here })];
+  if (names.length === 0) return [makeLast(doing, slot(rootSlot), { path, kind })];
   const parent = names.join("/");
   return [
     openInRoot(doing, parent, {
@@ -103,7 +103,7 @@ function makeTarget(doing: string, kind: "directory" | "file", place: Place): St
       resolve: place.resolve,
       recovery: rarely("ENOENT", "retry", () => makeDirectoriesInRoot(doing, names, place)),
     }),
-    makeLast(doing, slot(here), { name, kind, here }),
+    makeLast(doing, slot(here), { path, kind }),
     step(doing, close(slot(here))),
   ];
 }
@@ -111,30 +111,36 @@ function makeTarget(doing: string, kind: "directory" | "file", place: Place): St
 function makeLast(
   doing: string,
   parent: Fd,
-  last: { readonly name: string; readonly kind: "directory" | "file"; readonly here: string },
+  last: { readonly path: readonly string[]; readonly kind: "directory" | "file" },
 ): Step {
-  const { name, kind, here } = last;
+  const { path, kind } = last;
+  const name = path.at(-1) ?? "";
   const call =
     kind === "directory"
       ? mkdirat(parent, name, 0o755)
       : mknodat(parent, name, { type: fileTypes.S_IFREG, mode: 0o644 });
-  return step(doing, call, { recovery: raced(doing, parent, { name, here }) });
+  // Another container that starts on the same rootfs has made the name meanwhile, or it is a link that leads to nothing yet.
+  const through = { root: slot(rootSlot), kind };
+  return step(doing, call, {
+    recovery: rarelyInStages("EEXIST", "skip", () => makeThroughLinks(doing, path, through)),
+  });
 }
 
 /** Makes directories one below the other, each relative to the descriptor of the one before. */
 function makeDirectoriesInRoot(doing: string, names: readonly string[], place: Place): Step[] {
   const steps: Step[] = [];
   let parent: Fd = slot(rootSlot);
-  names.forEach((name, index) => {
+  names.forEach((_, index) => {
+    const path = names.slice(0, index + 1);
     const here = slot(`${place.prefix}.${index}`);
     steps.push(
-      openInRoot(doing, names.slice(0, index + 1).join("/"), {
+      openInRoot(doing, path.join("/"), {
         slot: here.of,
         flags: O_DIRECTORY,
         resolve: place.resolve,
         recovery: {
           errnos: ["ENOENT"],
-          steps: [makeLast(doing, parent, { name, kind: "directory", here: here.of })],
+          steps: [makeLast(doing, parent, { path, kind: "directory" })],
           next: "retry",
         },
       }),
@@ -145,21 +151,4 @@ function makeDirectoriesInRoot(doing: string, names: readonly string[], place: P
     ...steps,
     ...names.map((_, index) => step(doing, close(slot(`${place.prefix}.${index}`)))),
   ];
-}
-
-/**
- * Another container that starts on the same rootfs may have made the name meanwhile: fine, unless it is a link that
- * leads nowhere, which would have us try for ever. Opening it without following links tells.
- */
-function raced(
-  doing: string,
-  parent: Fd,
-  options: { readonly name: string; readonly here: string },
-): Recovery {
-  const here = `${options.here}.raced`;
-  const how = { flags: O_PATH | O_CLOEXEC, resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
-  return rarely("EEXIST", "skip", () => [
-    step(doing, openat2(parent, options.name, how), { slot: here }),
-    step(doing, close(slot(here))),
-  ]);
 }

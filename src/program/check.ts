@@ -50,7 +50,11 @@ function checkSteps(steps: readonly Step[], known: Known): void {
       known.named.add(step.slot);
     }
     const apart = (): Known => ({ ...known, defined: new Set(known.defined) });
-    if (step.recovery !== undefined) checkSteps(step.recovery.steps, apart());
+    const { recovery } = step;
+    if (recovery?.stages !== undefined) {
+      // A batch of their own, whose results nothing else uses.
+      checkSteps(recovery.steps, { ...apart(), taken: new Set(known.taken) });
+    } else if (recovery !== undefined) checkSteps(recovery.steps, apart());
     const certain = step.recovery === undefined || step.recovery.next === "retry";
     const inner = certain && step.onZero !== "skip" ? known : apart();
     if (step.slot !== undefined) {

@@ -102,8 +102,9 @@ function printErrnos({ errnos }: Recovery): string {
   return errnos === "any" ? "any error" : errnos.join(" or ");
 }
 
-function printNext({ next }: Recovery): string {
-  return next === "retry" ? "again" : "go on";
+function printNext({ next, stages }: Recovery): string {
+  const more = stages === undefined ? "" : "more, as found; ";
+  return `${more}${next === "retry" ? "again" : "go on"}`;
 }
 
 function printVerification(verification: Verification): string {

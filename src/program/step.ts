@@ -17,7 +17,18 @@ export type Recovery = {
    * batch of their own, and lets the first one go on.
    */
   readonly rare?: true;
+  /** In the place of `steps`, where what has to be done depends on what is found. */
+  readonly stages?: (() => Stages) | undefined;
 };
+
+/** What has come of steps, by slot. */
+export type Findings = {
+  readonly results: ReadonlyMap<string, number>;
+  readonly outputs: ReadonlyMap<string, Uint8Array>;
+};
+
+/** Lists of steps, each executed by itself; what has come of one decides on the next. */
+export type Stages = Generator<readonly Step[], void, Findings>;
 
 /** What the runtime demands of a step's output or result when the batch has been answered; nothing of the container ran before. */
 export type Verification =
@@ -88,6 +99,24 @@ export function rarely(
     rare: true,
     get steps() {
       return make();
+    },
+  };
+}
+
+/** The same where the steps depend on what is found. Who prints or checks the program sees the first of them. */
+export function rarelyInStages(
+  errno: ErrnoName,
+  next: "retry" | "skip",
+  stages: () => Stages,
+): Recovery {
+  return {
+    errnos: [errno],
+    next,
+    rare: true,
+    stages,
+    get steps() {
+      const { done, value } = stages().next();
+      return done === true ? [] : value;
     },
   };
 }

@@ -21,9 +21,11 @@ export type Attachment = {
   readonly resolve?: number;
   /** What the mount gets once its place is found. */
   readonly placed?: readonly Step[];
+  /** The descriptor of the mount is still needed. */
+  readonly stays?: boolean;
 };
 
-/** Moves a detached mount to its place in the rootfs, descriptor to descriptor, and lets go of both. */
+/** Moves a detached mount to its place in the rootfs, descriptor to descriptor, and lets go of both, unless the mount stays. */
 export function attach(attachment: Attachment): Step[] {
   const { doing, name, destination, kind, resolve } = attachment;
   const target = `${name}.target`;
@@ -37,7 +39,7 @@ export function attach(attachment: Attachment): Step[] {
     step(doing, moveMount(slot(name), slot(target)), { recovery: explainMismatch(doing, name) }),
     ...changePropagation(doing, name, attachment.propagations),
     step(doing, close(slot(target))),
-    step(doing, close(slot(name))),
+    ...(attachment.stays === true ? [] : [step(doing, close(slot(name)))]),
   ];
 }
 

@@ -34,8 +34,10 @@ export function longDataSteps(entry: {
   readonly options: MountOptions;
   /** Number of the descriptor that the path names. */
   readonly relayFd: number;
+  /** The mount becomes read-only later, through its descriptor in slot `name`. */
+  readonly stays: boolean;
 }): Step[] {
-  const { doing, name, mount, options, relayFd } = entry;
+  const { doing, name, mount, options, relayFd, stays } = entry;
   const target = `${name}.target`;
   return [
     openTarget(doing, mount.destination, { slot: target, kind: "directory" }),
@@ -44,19 +46,19 @@ export function longDataSteps(entry: {
       doing,
       mountCall(mount.source ?? mount.type ?? "", `/proc/self/fd/${relayFd}`, {
         type: mount.type ?? "",
-        flags: oldFlags(options),
+        flags: oldFlags(options) & (stays ? ~mountFlags.MS_RDONLY : -1),
         data: options.data.join(","),
       }),
     ),
     step(doing, close(relayFd)),
     step(doing, close(slot(target))),
-    ...(options.propagations.length === 0
+    ...(options.propagations.length === 0 && !stays
       ? []
       : [
           // What was opened before lies below the mount.
           openInRoot(doing, mount.destination, { slot: name }),
           ...changePropagation(doing, name, options.propagations),
-          step(doing, close(slot(name))),
+          ...(stays ? [] : [step(doing, close(slot(name)))]),
         ]),
   ];
 }

@@ -8,7 +8,7 @@ import type { Mount } from "../../spec/types.ts";
 import { close, fsetxattr, fstatfs, openat } from "../../syscall/files.ts";
 import { mountSetattr } from "../../syscall/mounts.ts";
 import { slot } from "../../syscall/value.ts";
-import { inRootWithoutLinks, openInRoot } from "../root-paths.ts";
+import { inRootWithoutLinks } from "../root-paths.ts";
 import { attach, mountDoing } from "./attach.ts";
 import { bindSteps } from "./bind.ts";
 import { type CgroupMountFacts, planCgroupMount } from "./cgroup.ts";
@@ -68,7 +68,8 @@ export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
     if (copiesUp({ mount, options })) {
       raise({ kind: "refused", message: `${doing}: tmpcopyup with an option this long` });
     }
-    return longDataSteps({ doing, name, mount, options, relayFd: facts.relayFd });
+    const stays = isFinished({ mount, options });
+    return longDataSteps({ doing, name, mount, options, relayFd: facts.relayFd, stays });
   }
   const noLinks = mount.type === "proc" || mount.type === "sysfs";
   return [
@@ -81,6 +82,7 @@ export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
       kind: "directory",
       propagations: options.propagations,
       ...(noLinks ? { resolve: inRootWithoutLinks } : {}),
+      stays: isFinished({ mount, options }),
       ...(copiesUp({ mount, options }) ? { placed: openForCopy(doing, name) } : {}),
     }),
   ];
@@ -171,19 +173,23 @@ export function absoluteSource(source: string, bundle: string): string {
   return source.startsWith("/") ? source : `${bundle}/${source}`;
 }
 
+/** A read-only tmpfs becomes that late: mount points and devices of later entries have to be made in it first. */
+function isFinished({ mount, options }: Pick<MountEntry, "mount" | "options">): boolean {
+  const isReadonly = (options.attributes.set & mountAttributes.MOUNT_ATTR_RDONLY) !== 0;
+  return mount.type === "tmpfs" && !options.bind && isReadonly;
+}
+
 /**
- * Steps for what a mount gets only when everything else is in place: a read-only tmpfs, in which mount points and
- * devices of later entries had to be made first.
+ * Steps for what a mount gets only when everything else is in place. By its descriptor: another one may lie over it by now,
+ * which runc 1.1.5 makes read-only in its stead.
  */
 export function finishMount({ mount, index, options }: MountEntry): Step[] {
-  const { MOUNT_ATTR_RDONLY } = mountAttributes;
-  const isReadonly = (options.attributes.set & MOUNT_ATTR_RDONLY) !== 0;
-  if (mount.type !== "tmpfs" || options.bind || !isReadonly) return [];
+  if (!isFinished({ mount, options })) return [];
   const doing = `making ${JSON.stringify(mount.destination)} read-only`;
-  const here = `mount${index}.finished`;
+  const set = mountAttributes.MOUNT_ATTR_RDONLY;
+  const here = slot(`mount${index}`);
   return [
-    openInRoot(doing, mount.destination, { slot: here }),
-    step(doing, mountSetattr(slot(here), "", { flags: AT_EMPTY_PATH, set: MOUNT_ATTR_RDONLY })),
-    step(doing, close(slot(here))),
+    step(doing, mountSetattr(here, "", { flags: AT_EMPTY_PATH, set })),
+    step(doing, close(here)),
   ];
 }
