@@ -56,6 +56,7 @@ export const openTreeFlags = {
   AT_SYMLINK_NOFOLLOW: 0x100,
 } as const;
 export const fsopenFlags = { FSOPEN_CLOEXEC: 1 } as const;
+export const fspickFlags = { FSPICK_CLOEXEC: 0x1, FSPICK_EMPTY_PATH: 0x8 } as const;
 export const fsmountFlags = { FSMOUNT_CLOEXEC: 1 } as const;
 export const fsconfigCommands = {
   FSCONFIG_SET_FLAG: 0,

@@ -141,6 +141,9 @@ export async function prepare(
     idmaps: hasIdmaps(spec.mounts ?? [])
       ? (await import("../plan/plan-idmaps.ts")).planIdmaps(spec)
       : noIdmaps,
+    links: asksFor(spec, "copy-symlink")
+      ? (await import("../host/copied-links.ts")).readCopiedLinks(spec, bundle)
+      : new Map(),
   };
   debug(() => `${bundle}/config.json is valid: ${spec.ociVersion}, rootfs ${rootfs}`);
   debug(() => `cgroup ${cgroup.version}: ${[...new Set(Object.values(cgroup.paths))].join(" ")}`);
@@ -151,13 +154,14 @@ export async function prepare(
     hooks: spec.hooks === undefined ? undefined : await import("./hooks.ts"),
     resctrl: await loadResctrl(id, linux),
     openIdmaps: await loadIdmaps(facts),
-    copyUp: asksForCopies(spec) ? (await import("./copy-up.ts")).copyUp : undefined,
+    copyUp: asksFor(spec, "tmpcopyup") ? (await import("./copy-up.ts")).copyUp : undefined,
   };
   return { filter, spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount, ...rare };
 }
 
-function asksForCopies({ mounts = [] }: ValidatedSpec): boolean {
-  return mounts.some(({ options }) => options?.includes("tmpcopyup") === true);
+/** Whether any mount has the option. */
+function asksFor({ mounts = [] }: ValidatedSpec, option: string): boolean {
+  return mounts.some(({ options }) => options?.includes(option) === true);
 }
 
 async function loadIdmaps({ idmaps, directory }: HostFacts): Promise<Prepared["openIdmaps"]> {

@@ -48,13 +48,20 @@ export type TargetKind =
 export function openTarget(
   doing: string,
   path: string,
-  options: { readonly slot: string; readonly kind: TargetKind; readonly resolve?: number },
+  options: {
+    readonly slot: string;
+    readonly kind: TargetKind;
+    readonly resolve?: number;
+    /** A symbolic link is itself the mount point. */
+    readonly nofollow?: boolean;
+  },
 ): Step {
-  const { kind, resolve = inRoot } = options;
+  const { kind, resolve = inRoot, nofollow = false } = options;
   const place = { path, prefix: options.slot, resolve };
   return openInRoot(doing, `/${pathNames(path).join("/")}`, {
     slot: options.slot,
     resolve,
+    flags: nofollow ? openFlags.O_NOFOLLOW : 0,
     recovery: {
       errnos: ["ENOENT"],
       steps:

@@ -186,6 +186,7 @@ function* planMounts(
     label: mountLabel,
     labelsFiles: facts.selinux,
     idmaps: mountIdmaps(facts),
+    links: facts.links,
     staged,
   };
   const masks = maskedPaths.length > 0;

@@ -54,6 +54,8 @@ export type HostFacts = {
   /** The container's directory in the state root. */
   readonly directory: string;
   readonly idmaps: IdmapPlan;
+  /** What the sources of binds with `copy-symlink` are links to, by number of the mount. */
+  readonly links: ReadonlyMap<number, string>;
 };
 
 /** The stub's socket: the first descriptor behind those of the container. */

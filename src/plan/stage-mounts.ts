@@ -17,9 +17,10 @@ export function stagesMounts(
 
 /** Steps that stage them. Run by the stub as the host's root. */
 export function stageMounts(entries: readonly MountEntry[], facts: HostFacts): Step[] {
-  const { bundle, directory } = facts;
+  const { bundle, directory, links } = facts;
+  const idmaps = mountIdmaps(facts);
   return [
-    ...stageSources(sourcesToStage(entries, { bundle, idmaps: mountIdmaps(facts) }), directory),
+    ...stageSources(sourcesToStage(entries, { bundle, idmaps, links }), directory),
     ...closeIdmaps(facts),
   ];
 }

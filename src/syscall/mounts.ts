@@ -5,6 +5,7 @@ import {
   fsconfigCommands,
   fsmountFlags,
   fsopenFlags,
+  fspickFlags,
   mountAttributes,
   mountFlags,
   moveMountFlags,
@@ -59,6 +60,29 @@ export function fsconfigCreate(context: Fd): Syscall {
     "fsconfig",
     fdOperand(context),
     flags({ FSCONFIG_CMD_CREATE: 6 }, fsconfigCommands.FSCONFIG_CMD_CREATE),
+    number(0),
+    number(0),
+    number(0),
+  );
+}
+
+/** fspick(2): the settings of the file system whose mount a descriptor is. */
+export function fspick(mount: Fd): Syscall {
+  const { FSPICK_CLOEXEC, FSPICK_EMPTY_PATH } = fspickFlags;
+  return call(
+    "fspick",
+    fdOperand(mount),
+    emptyPath,
+    flags(fspickFlags, FSPICK_CLOEXEC | FSPICK_EMPTY_PATH),
+  );
+}
+
+/** fsconfig(FSCONFIG_CMD_RECONFIGURE): changes the superblock. */
+export function fsconfigReconfigure(context: Fd): Syscall {
+  return call(
+    "fsconfig",
+    fdOperand(context),
+    flags({ FSCONFIG_CMD_RECONFIGURE: 7 }, fsconfigCommands.FSCONFIG_CMD_RECONFIGURE),
     number(0),
     number(0),
     number(0),

@@ -34,7 +34,7 @@ beside("features lists only names that runc lists, or that are younger than it",
   const theirs = documentOf(runProgram([String(runc), "features"]));
   const younger: Readonly<Record<string, readonly string[]>> = {
     "/linux/namespaces": ["time"],
-    "/mountOptions": ["idmap", "ridmap"],
+    "/mountOptions": ["idmap", "ridmap", "copy-symlink", "src-nofollow", "dest-nofollow"],
     "/hooks": [],
     "/linux/capabilities": [],
     "/linux/seccomp/actions": [],

@@ -142,6 +142,7 @@ function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
     exitAddress: 0x400200,
     directory: "/run/ts-runc/my-container",
     idmaps: noIdmaps,
+    links: new Map(),
   };
 }
 

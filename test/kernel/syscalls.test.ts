@@ -46,7 +46,7 @@ const { SOCK_CLOEXEC, SOCK_STREAM } = socketTypes;
 
 /** Calls whose result is a descriptor, which numbers differ between the two. */
 const descriptorCalls =
-  /^(openat2?|socket|accept4|memfd_create|eventfd2|fsopen|fsmount|open_tree|pidfd_open|bpf|ioctl)$/;
+  /^(openat2?|socket|accept4|memfd_create|eventfd2|fsopen|fspick|fsmount|open_tree|pidfd_open|bpf|ioctl)$/;
 
 /** What of the outcome must be the same on both sides. */
 function comparable(name: string, { result, output }: Outcome): string {

@@ -485,6 +485,32 @@ const mountCases: readonly RuleCase[] = [
     message: "FROM-TO-LENGTH",
   },
   {
+    name: "a symbolic link that is copied and not followed",
+    broken: makeConfig({
+      mounts: [
+        { destination: "/a", source: "/b", options: ["bind", "copy-symlink", "src-nofollow"] },
+      ],
+    }),
+    sound: makeConfig({
+      mounts: [
+        { destination: "/a", source: "/b", options: ["bind", "dest-nofollow", "src-nofollow"] },
+      ],
+    }),
+    pointer: "/mounts/0/options",
+    message: "mutually exclusive",
+  },
+  {
+    name: "a symbolic link in the place of proc",
+    broken: makeConfig({
+      mounts: [{ destination: "/proc/", source: "/b", options: ["bind", "copy-symlink"] }],
+    }),
+    sound: makeConfig({
+      mounts: [{ destination: "/proc/", source: "/proc", options: ["bind"] }],
+    }),
+    pointer: "/mounts/0/options",
+    message: "of /proc",
+  },
+  {
     name: "an owner that a rootless container does not map",
     broken: makeConfig({
       mounts: [{ destination: "/dev/pts", type: "devpts", options: ["ro", "gid=50"] }],

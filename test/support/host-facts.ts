@@ -24,6 +24,7 @@ export const someFacts: HostFacts = {
   exitAddress: 0x40_0100,
   directory: "/run/ts-runc/container",
   idmaps: noIdmaps,
+  links: new Map(),
 };
 
 const controllers = ["cpu,cpuacct", "memory", "pids", "devices", "freezer"];

@@ -213,10 +213,13 @@ export const cases: Readonly<Record<string, Sequence>> = {
       }),
     ],
     ["read-only", files.mkdirat(slot("mount"), "d", 0o755)],
+    ["picked", mounts.fspick(slot("mount"))],
+    ["larger", mounts.fsconfigString(slot("picked"), "size", "128k")],
+    ["changed", mounts.fsconfigReconfigure(slot("picked"))],
     ["tree", mounts.openTree(slot("mount"), "", AT_EMPTY_PATH | openTreeFlags.OPEN_TREE_CLONE)],
     ["detach", mounts.umount2(`${here}/mount`, unmountFlags.MNT_DETACH)],
     ["nothing there", mounts.umount2(`${here}/mount`, unmountFlags.MNT_DETACH)],
-    ...(["context", "mount", "target", "tree"] as const).map(
+    ...(["context", "mount", "target", "tree", "picked"] as const).map(
       (of) => [`${of} closed`, files.close(slot(of))] as const,
     ),
   ],

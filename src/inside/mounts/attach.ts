@@ -19,6 +19,7 @@ export type Attachment = {
   readonly kind: TargetKind;
   readonly propagations: readonly Propagation[];
   readonly resolve?: number;
+  readonly nofollow?: boolean;
   /** What the mount gets once its place is found. */
   readonly placed?: readonly Step[];
   /** The descriptor of the mount is still needed. */
@@ -34,6 +35,7 @@ export function attach(attachment: Attachment): Step[] {
       slot: target,
       kind,
       ...(resolve === undefined ? {} : { resolve }),
+      nofollow: attachment.nofollow === true,
     }),
     ...(attachment.placed ?? []),
     step(doing, moveMount(slot(name), slot(target)), { recovery: explainMismatch(doing, name) }),

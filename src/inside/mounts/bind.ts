@@ -27,7 +27,8 @@ export function bindSteps(bind: {
   const { doing, name, source, options } = bind;
   const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC } = openTreeFlags;
   const recursive = options.recursiveBind ? AT_RECURSIVE : 0;
-  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive;
+  const follow = options.sourceNofollow ? openTreeFlags.AT_SYMLINK_NOFOLLOW : 0;
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive | follow;
   return [
     step(doing, openTree(AT_FDCWD, source, flags), { slot: name }),
     ...changeAttributes(doing, slot(name), options),
@@ -38,7 +39,7 @@ export function bindSteps(bind: {
 export function changeAttributes(
   doing: string,
   mount: ResultOperand,
-  options: MountOptions,
+  options: Pick<MountOptions, "attributes" | "recursiveAttributes">,
 ): Step[] {
   const change = (flags: number, { set, clear }: AttributeChange): Step[] =>
     set === 0 && clear === 0 ? [] : [step(doing, mountSetattr(mount, "", { flags, set, clear }))];

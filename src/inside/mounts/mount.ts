@@ -17,7 +17,9 @@ import { newFileSystemSteps } from "./file-system.ts";
 import { type MountIdmap, mapIds } from "./idmap.ts";
 import { hasLongData, longDataSteps } from "./long-data.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
+import { remountSteps } from "./remount.ts";
 import { type StagedSource, stagedKind, stagedPath } from "./stage.ts";
+import { copyLinkSteps } from "./symlink.ts";
 
 const { AT_EMPTY_PATH } = atFlags;
 
@@ -36,6 +38,8 @@ export type MountFacts = {
   readonly idmaps: ReadonlyMap<number, MountIdmap>;
   /** Whether the sources of binds have been staged, and translated. */
   readonly staged: boolean;
+  /** What the sources of binds with `copy-symlink` are links to, by number of the mount; of those that are links. */
+  readonly links: ReadonlyMap<number, string>;
 };
 
 /** A mount entry with its options sorted, under its number, which makes the names of its slots. */
@@ -59,6 +63,11 @@ export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
   const { mount, index } = entry;
   const options = facts.label === "" ? entry.options : labelOptions(entry, facts.label);
   const name = `mount${index}`;
+  if (options.remount) {
+    const { destination } = mount;
+    const late = isFinished({ mount, options });
+    return remountSteps({ doing: mountDoing(mount), name, destination, options, late });
+  }
   if (mount.type === "cgroup" || mount.type === "cgroup2") {
     return planCgroupMount({ mount, name, options, label: facts.label }, facts.cgroup);
   }
@@ -93,7 +102,7 @@ export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
  * elsewhere.
  */
 export function copiesUp({ mount, options }: Pick<MountEntry, "mount" | "options">): boolean {
-  return options.copyUp && mount.type === "tmpfs" && !options.bind;
+  return options.copyUp && mount.type === "tmpfs" && !options.bind && !options.remount;
 }
 
 /** A bind of a source of the host's, or of what has been staged for it. */
@@ -102,13 +111,17 @@ function planBind({ mount, index, options }: MountEntry, facts: MountFacts): Ste
   const name = `mount${index}`;
   const source = absoluteSource(mount.source ?? "", facts.bundle);
   const idmap = facts.staged ? undefined : facts.idmaps.get(index);
+  const { destination } = mount;
+  const target = facts.links.get(index);
+  if (target !== undefined) return copyLinkSteps({ doing, name, destination, target });
   return [
     ...bindSteps({ doing, name, source: facts.staged ? stagedPath(index) : source, options }),
     ...(/^\/+proc\/*$/.test(mount.destination) ? refuseFalseProc(doing, name) : []),
     ...attach({
       doing,
       name,
-      destination: mount.destination,
+      destination,
+      nofollow: options.destinationNofollow,
       kind: facts.staged ? { likePath: stagedKind(index) } : { like: name },
       propagations: options.propagations,
       ...(idmap === undefined ? {} : { placed: mapIds(doing, name, { source, idmap }) }),
@@ -119,13 +132,15 @@ function planBind({ mount, index, options }: MountEntry, facts: MountFacts): Ste
 /** The sources of binds, for the stage. */
 export function sourcesToStage(
   entries: readonly MountEntry[],
-  facts: Pick<MountFacts, "bundle" | "idmaps">,
+  facts: Pick<MountFacts, "bundle" | "idmaps" | "links">,
 ): readonly StagedSource[] {
-  return entries.filter(isBind).map(({ mount, index, options }) => ({
+  const sources = entries.filter((entry) => isBind(entry) && !facts.links.has(entry.index));
+  return sources.map(({ mount, index, options }) => ({
     doing: mountDoing(mount),
     index,
     source: absoluteSource(mount.source ?? "", facts.bundle),
     recursive: options.recursiveBind,
+    nofollow: options.sourceNofollow,
     idmap: facts.idmaps.get(index),
   }));
 }
@@ -163,9 +178,9 @@ function refuseFalseProc(doing: string, name: string): Step[] {
   ];
 }
 
-/** Spec: config.md#posix-platform-mounts: `bind` and `rbind` make a bind mount, whatever the type says. */
+/** Spec: config.md#posix-platform-mounts: `bind` and `rbind` make a bind mount, whatever the type says; `remount` makes none. */
 export function isBind({ mount, options }: Pick<MountEntry, "mount" | "options">): boolean {
-  return mount.type === "bind" || options.bind;
+  return (mount.type === "bind" || options.bind) && !options.remount;
 }
 
 /** The source of a bind mount; a relative one starts at the bundle. */

@@ -29,6 +29,11 @@ export type MountOptions = {
   readonly recursiveAttributes: AttributeChange;
   /** Flags of the superblock, as fsconfig(2) names them. */
   readonly superblock: readonly string[];
+  /** Nothing is mounted: the mount that is there changes. */
+  readonly remount: boolean;
+  /** crun's options: a symbolic link as source, or as destination, is not followed. */
+  readonly sourceNofollow: boolean;
+  readonly destinationNofollow: boolean;
   /** A tmpfs begins with what it covers. */
   readonly copyUp: boolean;
   /** Propagation changes in the order given, made after the mount. */
@@ -111,6 +116,10 @@ export const knownMountOptions: readonly string[] = [
   "rbind",
   "remount",
   "tmpcopyup",
+  "src-nofollow",
+  "dest-nofollow",
+  // Read by host/copied-links.ts.
+  "copy-symlink",
   // Read by spec/idmap.ts.
   "idmap",
   "ridmap",
@@ -121,6 +130,9 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   let bind = false;
   let recursiveBind = false;
   let copyUp = false;
+  let remount = false;
+  let sourceNofollow = false;
+  let destinationNofollow = false;
   let attributes = none;
   let recursiveAttributes = none;
   const superblock = new Set<string>();
@@ -140,7 +152,10 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
       bind = true;
       recursiveBind = true;
     } else if (option === "tmpcopyup") copyUp = true;
-    else if (option !== "remount" && !isIdmapOption(option)) data.push(option);
+    else if (option === "remount") remount = true;
+    else if (option === "src-nofollow") sourceNofollow = true;
+    else if (option === "dest-nofollow") destinationNofollow = true;
+    else if (option !== "copy-symlink" && !isIdmapOption(option)) data.push(option);
   }
   return {
     bind,
@@ -149,6 +164,9 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     recursiveAttributes,
     superblock: [...superblock],
     copyUp,
+    remount,
+    sourceNofollow,
+    destinationNofollow,
     propagations,
     data,
   };

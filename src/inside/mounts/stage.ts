@@ -35,6 +35,8 @@ export type StagedSource = {
   readonly source: string;
   /** With the mounts below it. */
   readonly recursive: boolean;
+  /** A symbolic link is not followed. */
+  readonly nofollow: boolean;
   readonly idmap: MountIdmap | undefined;
 };
 
@@ -88,10 +90,11 @@ function enterStage(doing: string, directory: string): Step[] {
   ];
 }
 
-function stageSource({ doing, index, source, recursive, idmap }: StagedSource): Step[] {
+function stageSource({ doing, index, source, idmap, ...how }: StagedSource): Step[] {
   const name = `stage${index}`;
   const [here, kind] = [stagedPath(index), stagedKind(index)];
-  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+  const follow = how.nofollow ? openTreeFlags.AT_SYMLINK_NOFOLLOW : 0;
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (how.recursive ? AT_RECURSIVE : 0) | follow;
   return [
     step(doing, openTree(AT_FDCWD, source, flags), { slot: name }),
     // Before the ids are translated: root itself may be nobody afterwards.

@@ -39,6 +39,7 @@ export const mountRules: readonly Rule<Spec>[] = [
   mountRule("config.md#mounts", findDestination),
   mountRule("config.md#posix-platform-mounts", findBindSource),
   mountRule("config.md#posix-platform-mounts", findIdmap),
+  mountRule("config.md#posix-platform-mounts", findLinkOptions),
   mountRule("config.md#linux-mount-options", findRootlessOwner),
 ];
 
@@ -97,6 +98,18 @@ function findBindSource(mount: Mount): readonly Finding[] {
   const { source = "", options = [] } = mount;
   const lacks = source === "" && isBindMount(mount) && !options.includes("remount");
   return lacks ? [{ at: "", message: "is a bind mount without a source" }] : nothing;
+}
+
+/** Options of crun that mean different things by a symbolic link. */
+function findLinkOptions({ options = [], destination }: Mount): readonly Finding[] {
+  if (!options.includes("copy-symlink")) return nothing;
+  const refuse = (message: string) => [{ at: "/options", message }];
+  if (options.includes("src-nofollow") || options.includes("dest-nofollow")) {
+    return refuse("`copy-symlink` is mutually exclusive with `src-nofollow` and `dest-nofollow`");
+  }
+  // What the container takes for proc has to be one.
+  if (cleanDestination(destination) !== "/proc") return nothing;
+  return refuse("`copy-symlink` would make a symbolic link of /proc");
 }
 
 /** Spec: config.md#posix-platform-mounts (idmapped mounts have both maps, and are bind mounts). */
