@@ -11,7 +11,7 @@ import type { CgroupPlaces } from "../inside/cgroup.ts";
 import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
 import type { RootFacts } from "../inside/rootfs.ts";
 import type { CgroupPlan } from "../plan/cgroup.ts";
-import type { CgroupHost } from "../plan/cgroup-host.ts";
+import { type CgroupHost, cgroupRoot } from "../plan/cgroup-host.ts";
 import type { Linux, Spec } from "../spec/types.ts";
 import { fcntl, statx } from "../syscall/files.ts";
 import { getpid, getppid, prctl, prlimitRead } from "../syscall/processes.ts";
@@ -65,8 +65,13 @@ export function cgroupMountFacts(
   host: CgroupHost,
   plan: Pick<CgroupPlan, "paths">,
 ): CgroupMountFacts {
-  const ownNamespace = (linux.namespaces ?? []).some(({ type }) => type === "cgroup");
-  if (host.version === "v2") return { version: "v2", ownNamespace, group: plan.paths[""] };
+  const has = (wanted: string) => (linux.namespaces ?? []).some(({ type }) => type === wanted);
+  const ownNamespace = has("cgroup");
+  if (host.version === "v2") {
+    // All of it, as with runc; but not to a user who may own more of it than this group (CVE-2023-25809).
+    const owned = has("user") || isInUserNamespace();
+    return { version: "v2", ownNamespace, shown: owned ? plan.paths[""] : cgroupRoot };
+  }
   const hierarchies = host.hierarchies.flatMap(({ controllers, mountPoint }) => {
     const [first = ""] = controllers;
     // The unused v2 tree of a hybrid host is not shown, as with runc.

@@ -33,7 +33,7 @@ function cgroupBinds(destination: string, facts: CgroupMountFacts): readonly Hos
   // A namespace of its own comes with file systems of its own.
   if (facts.ownNamespace) return [];
   if (facts.version === "v2") {
-    return facts.group === undefined ? [] : [{ destination, source: facts.group }];
+    return facts.shown === undefined ? [] : [{ destination, source: facts.shown }];
   }
   const base = withoutEndSlashes(destination);
   return facts.hierarchies.flatMap(({ directory, group }) =>

@@ -128,7 +128,7 @@ function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
               links: controllers === "memory" ? [] : controllers.split(","),
             })),
           }
-        : { version: "v2", ownNamespace: true, group: "/sys/fs/cgroup/my-container" },
+        : { version: "v2", ownNamespace: true, shown: "/sys/fs/cgroup/my-container" },
     runtimePid: 1000,
     preserveFds: 0,
     nullStreams: [0],

@@ -32,7 +32,11 @@ export type CgroupMountFacts = {
   /** The container has a cgroup namespace of its own. */
   readonly ownNamespace: boolean;
 } & (
-  | { readonly version: "v2"; readonly group: string | undefined }
+  | {
+      readonly version: "v2";
+      /** The directory of the host's that a container without a cgroup namespace is shown. */
+      readonly shown: string | undefined;
+    }
   | { readonly version: "v1"; readonly hierarchies: readonly CgroupV1Hierarchy[] }
 );
 
@@ -49,7 +53,10 @@ export function planCgroupMount(entry: Entry, facts: CgroupMountFacts): Step[] {
   return facts.version === "v2" ? planV2(entry, facts) : planV1(entry, facts);
 }
 
-/** v2: the one hierarchy, mounted anew so that the namespace shows; the container's group bound where it has none. */
+/**
+ * v2: the one hierarchy, mounted anew so that the namespace shows. Without a namespace it is bound: a mount made anew in the
+ * host's would set the flags of the whole hierarchy (`nsdelegate`) anew, too; cgroups(7).
+ */
 function planV2(
   { mount, name, options }: Entry,
   facts: CgroupMountFacts & { version: "v2" },
@@ -58,8 +65,8 @@ function planV2(
   const { destination } = mount;
   const { propagations } = options;
   const place = { doing, name, destination, kind: "directory", propagations } as const;
-  if (!facts.ownNamespace && facts.group !== undefined) {
-    return [...bindSteps({ doing, name, source: facts.group, options }), ...attach(place)];
+  if (!facts.ownNamespace && facts.shown !== undefined) {
+    return [...bindSteps({ doing, name, source: facts.shown, options }), ...attach(place)];
   }
   const anew = { ...mount, type: "cgroup2", source: "cgroup" };
   return [...newFileSystemSteps({ doing, name, mount: anew, options }), ...attach(place)];
