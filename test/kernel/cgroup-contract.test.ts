@@ -1,0 +1,142 @@
+// Makes containers with the same resources by ts-runc and by runc and compares every file of their cgroups that is not a
+// counter, on whichever version of cgroups the host has. Needs root.
+
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { readCgroupHost } from "../../src/host/cgroups/host.ts";
+import type { LinuxResources } from "../../src/spec/resources.ts";
+import { runc } from "../cli/executable.ts";
+import { openRoom, type RuntimeName } from "../support/room.ts";
+
+const test = suite("kernel/cgroup-contract");
+const room = openRoom("cgroup-contract");
+const { version } = readCgroupHost();
+if (runc === undefined) console.log("skip: no runc to compare with");
+const check = runc === undefined ? test.skip : test;
+const mib = 1 << 20;
+
+/** What counts or tells time differs from one container to the next; lists of processes hold pids. */
+const counters =
+  /usage|stat$|\.current$|\.peak$|failcnt|events|procs$|tasks$|threads$|numa_stat|pressure$|io_service|io_merged|io_queued|io_wait|sectors|cpuacct|\.max_usage|event_control|force_empty|time|reset$|rsvd\.max_usage/;
+
+const both: Readonly<Record<string, LinuxResources>> = {
+  "no resources": {},
+  "limits of memory and swap": { memory: { limit: 64 * mib, swap: 96 * mib } },
+  "memory without swap": { memory: { limit: 64 * mib, swap: 64 * mib } },
+  "memory without a limit": { memory: { limit: -1 } },
+  "memory and swap without limits": { memory: { limit: -1, swap: -1 } },
+  "swap without a limit": { memory: { limit: 64 * mib, swap: -1 } },
+  "a reservation of memory": { memory: { limit: 64 * mib, reservation: 32 * mib } },
+  "a quota and a period": { cpu: { quota: 20_000, period: 50_000 } },
+  "a quota alone": { cpu: { quota: 30_000 } },
+  "a period alone": { cpu: { period: 50_000 } },
+  "no quota, by name": { cpu: { quota: -1, period: 40_000 } },
+  "processors and nodes": { cpu: { cpus: "0", mems: "0" } },
+  "0 processes": { pids: { limit: 0 } },
+  "33 processes": { pids: { limit: 33 } },
+  "processes without a limit": { pids: { limit: -1 } },
+  "huge pages": { hugepageLimits: [{ pageSize: "2MB", limit: 4 * mib }] },
+  devices: {
+    devices: [
+      { allow: false, access: "rwm" },
+      { allow: true, type: "c", major: 10, minor: 229, access: "rw" },
+    ],
+  },
+};
+
+const v1: Readonly<Record<string, LinuxResources>> = {
+  shares: { cpu: { shares: 512 } },
+  swappiness: { memory: { limit: 64 * mib, swappiness: 7 } },
+  "no OOM killer": { memory: { limit: 64 * mib, disableOOMKiller: true } },
+  "kernel memory": { memory: { limit: 64 * mib, kernel: 8 * mib, kernelTCP: 4 * mib } },
+  "a class of packets and priorities": {
+    network: { classID: 0x10001, priorities: [{ name: "lo", priority: 3 }] },
+  },
+};
+
+const v2: Readonly<Record<string, LinuxResources>> = {
+  "a weight of input and output": { blockIO: { weight: 500 } },
+  "what v2 has no file for": {
+    memory: { limit: 64 * mib, kernel: 8 * mib, kernelTCP: 4 * mib, swappiness: 7 },
+    network: { classID: 0x10001, priorities: [{ name: "lo", priority: 3 }] },
+  },
+  unified: { unified: { "memory.high": `${48 * mib}`, "cpu.weight": "70", "pids.max": "20" } },
+  "unified over a limit": { memory: { limit: 64 * mib }, unified: { "memory.max": `${32 * mib}` } },
+};
+
+type Settings = Readonly<Record<string, string>>;
+
+/** What Debian's runc 1.1.5 leaves as it was, by case: see docs/compatibility.md. */
+const later: Readonly<Record<string, Settings>> = {
+  "0 processes": { [version === "v1" ? "pids/pids.max" : "/pids.max"]: "1\n" },
+  "huge pages": { "/hugetlb.2MB.rsvd.max": `${4 * mib}\n` },
+};
+
+/** The settings of a created container's groups, controller and file to text; undefined where `create` fails. */
+function settings(name: RuntimeName, resources: LinuxResources): Settings | undefined {
+  const id = room.newId();
+  const bundle = room.makeBundle({
+    linux: { namespaces: [{ type: "pid" }, { type: "mount" }], resources },
+  });
+  const made = room.runtime(name, ["create", "--bundle", bundle.directory, id]);
+  if (made.status !== 0) {
+    // This host has not every controller; what is missing is refused by both.
+    assert.match(made.stderr, /hugetlb|net_cls/);
+    return undefined;
+  }
+  try {
+    const states = join(room.directory, name === "runc" ? "runc-state" : "state");
+    const state = JSON.parse(readFileSync(join(states, id, "state.json"), "utf8"));
+    return Object.fromEntries(
+      Object.entries<string>(state.cgroup_paths).flatMap(([controller, path]) =>
+        settingsIn(path).map(([file, text]) => [`${controller}/${file}`, text] as const),
+      ),
+    );
+  } finally {
+    room.runtime(name, ["delete", "--force", id]);
+  }
+}
+
+function settingsIn(directory: string): [string, string][] {
+  return readdirSync(directory)
+    .filter((file) => !counters.test(file))
+    .filter((file) => statSync(join(directory, file)).isFile())
+    .flatMap((file) => {
+      const text = readSetting(join(directory, file));
+      return text === undefined ? [] : [[file, text]];
+    });
+}
+
+/** undefined for a file that can only be written. */
+function readSetting(path: string): string | undefined {
+  if ((statSync(path).mode & 0o444) === 0) return undefined;
+  try {
+    const text = readFileSync(path, "utf8");
+    // The order in which device rules were written says nothing.
+    return path.endsWith("/devices.list") ? text.split("\n").sort().join("\n") : text;
+  } catch (error) {
+    // Some files of the kernel can be read only in other states of the group: both runtimes have to agree on that.
+    return String(error instanceof Error && "code" in error ? error.code : error);
+  }
+}
+
+for (const [name, resources] of Object.entries({ ...both, ...(version === "v1" ? v1 : v2) })) {
+  check(`the group's settings are those of runc: ${name}`, () => {
+    const [ours, theirs] = [settings("ts-runc", resources), settings("runc", resources)];
+    if (theirs === undefined) {
+      assert.is(ours, undefined);
+      return;
+    }
+    assert.ok(Object.keys(theirs).length > 20, "the files that were compared");
+    assert.equal(ours, { ...theirs, ...later[name] });
+  });
+}
+
+test("nothing of all this is left", async () => {
+  assert.equal(await room.leftovers(), []);
+  room.remove();
+});
+
+test.run();
