@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { matrixFaults, readCompatibility } from "../support/cgroup-matrix.ts";
 import { type MachineRun, machineObstacle, runInMachine } from "./bench.ts";
 
 const test = suite("vm/cgroup-v2");
@@ -58,6 +59,9 @@ if (obstacle === undefined) {
       if (failed > 0) throw new Error(output);
     });
   }
+  test("docs/compatibility.md says of the files about cgroups what the machine saw", () => {
+    assert.equal(matrixFaults(readCompatibility(), { mode: "VM, v2", outcomes }), []);
+  });
 } else {
   console.log(`skip: ${obstacle}`);
   for (const file of files) test.skip(`${file} passes in the machine`);
