@@ -17,6 +17,10 @@ if (runc === undefined) console.log("skip: no runc to compare with");
 const check = runc === undefined ? test.skip : test;
 const mib = 1 << 20;
 
+/** The disk below the room, as the kernel numbers it: its throttles can be set. */
+const { dev } = statSync(room.directory);
+const disk = { major: (dev >> 8) & 0xfff, minor: dev & 0xff };
+
 /** What counts or tells time differs from one container to the next; lists of processes hold pids. */
 const counters =
   /usage|stat$|\.current$|\.peak$|failcnt|events|procs$|tasks$|threads$|numa_stat|pressure$|io_service|io_merged|io_queued|io_wait|sectors|cpuacct|\.max_usage|event_control|force_empty|time|reset$|rsvd\.max_usage/;
@@ -35,6 +39,15 @@ const both: Readonly<Record<string, LinuxResources>> = {
   "no quota, by name": { cpu: { quota: -1, period: 40_000 } },
   "processors and nodes": { cpu: { cpus: "0", mems: "0" } },
   "0 processes": { pids: { limit: 0 } },
+  "throttles of a disk": {
+    blockIO: {
+      throttleReadBpsDevice: [{ ...disk, rate: mib }],
+      throttleWriteBpsDevice: [{ ...disk, rate: 2 * mib }],
+      throttleReadIOPSDevice: [{ ...disk, rate: 100 }],
+      throttleWriteIOPSDevice: [{ ...disk, rate: 200 }],
+    },
+  },
+  "a check before an update": { memory: { limit: 64 * mib, checkBeforeUpdate: true } },
   "33 processes": { pids: { limit: 33 } },
   "processes without a limit": { pids: { limit: -1 } },
   "huge pages": { hugepageLimits: [{ pageSize: "2MB", limit: 4 * mib }] },
@@ -48,6 +61,8 @@ const both: Readonly<Record<string, LinuxResources>> = {
 
 const v1: Readonly<Record<string, LinuxResources>> = {
   shares: { cpu: { shares: 512 } },
+  "a weight of input and output": { blockIO: { weight: 500 } },
+  "real-time bandwidth": { cpu: { realtimePeriod: 500_000, realtimeRuntime: 1_000 } },
   swappiness: { memory: { limit: 64 * mib, swappiness: 7 } },
   "no OOM killer": { memory: { limit: 64 * mib, disableOOMKiller: true } },
   "kernel memory": { memory: { limit: 64 * mib, kernel: 8 * mib, kernelTCP: 4 * mib } },

@@ -212,6 +212,7 @@ test("convertCpuShares() gives the published weights", () => {
   const rows = [
     [1, 1],
     [2, 1],
+    [102, 17],
     [1024, 100],
     [262144, 10000],
     [1_000_000, 10000],
