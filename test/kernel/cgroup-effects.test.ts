@@ -110,7 +110,7 @@ test("a device is opened where the rules allow it, and refused where they do not
 
 const cycles = Number(process.env["TS_RUNC_CYCLES"] ?? "50");
 
-test(`${cycles} containers that are created and deleted leave no group, no mount and no descriptor`, async () => {
+test(`${cycles} containers that are created and deleted leave no group, no mount and no process`, async () => {
   const bundle = room.makeBundle({
     linux: { resources: { pids: { limit: 10 }, memory: { limit: 64 * mib } } },
   });
