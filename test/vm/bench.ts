@@ -6,7 +6,7 @@
 //    (cached)        disk ts-runc-base ---vda/b-->  /                 glibc, Bun, busybox, runc, crun, modules
 //   bench.ts         disk ts-runc-tree ---vda/b-->  /work-tree        this tree, .machine/{files,settings}
 //    (each run)                                     guest-run.sh      process 1: cgroup2, then for each file
-//                                                     bun FILE          TS_RUNC_MACHINE=v2
+//                                                     bun FILE          TS_RUNC_MACHINE=v2 (see MachineKind)
 //                    frames file <----- virtio port   ready, { begin, end + output } for each file, done
 //                    console file <----------- ttyS0  what the kernel and process 1 say
 //                    exit of QEMU <----------------  poweroff -f (a panic ends QEMU too: panic=-1, -no-reboot)
@@ -33,8 +33,23 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildImage, execute, type MachineImage, makeDisk } from "./build-image.ts";
+import { missingSystemdFile } from "./systemd/files.ts";
+
+/**
+ * What the machine is: cgroup v2 without systemd, cgroup v2 with systemd and the session of an ordinary user (1000), or
+ * systemd with v1 hierarchies and its own v2 tree beside them. Files find it in TS_RUNC_MACHINE.
+ */
+export type MachineKind = "v2" | "systemd" | "systemd-v1";
+
+const kindOptions: Readonly<Record<MachineKind, readonly string[]>> = {
+  v2: [],
+  systemd: ["MACHINE_INIT=systemd"],
+  "systemd-v1": ["MACHINE_INIT=systemd", "systemd.unified_cgroup_hierarchy=0"],
+};
 
 export type MachineOptions = {
+  /** "v2" unless said otherwise. */
+  readonly kind?: MachineKind;
   /** uvu files, relative to the root of the tree. */
   readonly files: readonly string[];
   /** Wall clock for the whole run; QEMU is killed after it. */
@@ -94,6 +109,12 @@ export function machineObstacle(): string | undefined {
     if (!existsSync(program)) return `${program} is missing`;
   }
   return undefined;
+}
+
+/** The same for a machine of that kind. */
+export function obstacleOf(kind: MachineKind): string | undefined {
+  const missing = kind === "v2" ? undefined : missingSystemdFile();
+  return machineObstacle() ?? (missing === undefined ? undefined : `${missing} is missing`);
 }
 
 /** Boots a machine, runs the files in it one after the other and powers it off. */
@@ -157,7 +178,7 @@ function copyEntries(
   execute(["cp", "-a", "--reflink=auto", ...entries, options.to], { cwd: from });
 }
 
-type QemuOptions = Pick<MachineOptions, "kernelOptions"> & {
+type QemuOptions = Pick<MachineOptions, "kind" | "kernelOptions"> & {
   readonly directory: string;
   readonly tree: string;
 };
@@ -210,6 +231,7 @@ function qemuArguments(image: MachineImage, options: QemuOptions): readonly stri
     ["tsc=reliable", "cryptomgr.notests", "nokaslr", "mitigations=off"],
     // Once in a few hundred files the emulated processors wait for one another for ever: a panic says so, and ends it.
     ["watchdog_thresh=60", "softlockup_panic=1"],
+    kindOptions[options.kind ?? "v2"],
     options.kernelOptions ?? [],
   ].flat();
   return [

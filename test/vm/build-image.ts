@@ -18,6 +18,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import {
+  addSystemd,
+  systemdHostFiles,
+  systemdPrograms,
+  systemdTreeFiles,
+} from "./systemd/files.ts";
 
 /** The files of an image, all for reading only. */
 export type MachineImage = {
@@ -49,6 +55,7 @@ const programs = [
   ["/usr/sbin/criu", "/usr/bin/tar", "/usr/bin/gzip"],
   ["/usr/sbin/iptables-restore", "/usr/sbin/ip6tables-restore"],
   ["/usr/bin/unshare", "/usr/bin/flock", "/usr/bin/prlimit", "/usr/bin/ps", "/usr/bin/script"],
+  systemdPrograms,
 ].flat();
 /** Libraries that no program above links but that are opened by name: by ts-runc, and by iptables-restore. */
 const openedLibraries = [
@@ -90,13 +97,13 @@ function hostFiles(): readonly string[] {
   const present = programs.filter((program) => existsSync(program));
   const linked = execute(["ldd", bun, ...present]).matchAll(/(?:=>\s+|^\s+)(\/\S+)/gm);
   const libraries = [...linked].map((match) => match[1] ?? "");
-  return [...new Set([...present, ...libraries, ...openedLibraries])].sort();
+  return [...new Set([...present, ...libraries, ...openedLibraries, ...systemdHostFiles()])].sort();
 }
 
 function imageKey(files: readonly string[]): string {
   const hasher = new Bun.CryptoHasher("sha256");
   const sources = ["build-image.ts", "guest-init.sh"].map((name) => join(import.meta.dir, name));
-  for (const file of [...sources, "/bin/busybox", bun, ...files]) {
+  for (const file of [...sources, ...systemdTreeFiles(), "/bin/busybox", bun, ...files]) {
     hasher.update(`${basename(file)} ${statSync(file).size}\n`).update(readFileSync(file));
   }
   return hasher.digest("hex").slice(0, 16);
@@ -203,6 +210,7 @@ function loadOrder(modules: string, names: readonly string[]): readonly string[]
 
 function fillDisk(directory: string, files: readonly string[]): void {
   const directories = ["dev", "etc", "proc", "root", "run", "sys", "tmp", "usr/bin", "usr/lib"];
+  directories.push("var/lib/person", "var/log");
   directories.push("usr/lib64", "usr/local/bin", "var/tmp", "work-tree");
   for (const name of directories) mkdirSync(join(directory, name), { recursive: true });
   chmodSync(join(directory, "tmp"), 0o1777);
@@ -218,13 +226,19 @@ function fillDisk(directory: string, files: readonly string[]): void {
     if (!existsSync(link)) symlinkSync("busybox", link);
   }
   const etc = {
-    passwd: "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-    group: "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n",
+    passwd: [
+      "root:x:0:0:root:/root:/bin/sh",
+      "messagebus:x:101:101::/:/bin/false",
+      "user:x:1000:1000::/var/lib/person:/bin/sh",
+      "nobody:x:65534:65534:nobody:/:/bin/false\n",
+    ].join("\n"),
+    group: "root:x:0:\ntty:x:5:\nmessagebus:x:101:\nuser:x:1000:\nnogroup:x:65534:\n",
     hosts: "127.0.0.1 localhost\n",
-    subuid: "root:100000:65536\n",
-    subgid: "root:100000:65536\n",
+    subuid: "root:100000:65536\nuser:200000:65536\n",
+    subgid: "root:100000:65536\nuser:200000:65536\n",
   };
   for (const [name, text] of Object.entries(etc)) writeFileSync(join(directory, "etc", name), text);
+  addSystemd(directory);
 }
 
 function copyInto(directory: string, file: string): void {

@@ -1,16 +1,23 @@
-// Runs chosen files of test/kernel in the machine of bench.ts and prints what they say: for work on one of them.
+// Runs chosen files of test/kernel in a machine of bench.ts and prints what they say: for work on one of them.
 //
-//   scripts/bun test/vm/some.ts test/kernel/exec.test.ts ...
+//   scripts/bun test/vm/some.ts [systemd | systemd-v1] test/kernel/exec.test.ts ...
 
-import { machineObstacle, runInMachine } from "./bench.ts";
+import { type MachineKind, obstacleOf, runInMachine } from "./bench.ts";
 
-const files = process.argv.slice(2);
-const obstacle = machineObstacle();
+const [first = "", ...others] = process.argv.slice(2);
+const kind: MachineKind = first === "systemd" || first === "systemd-v1" ? first : "v2";
+const files = kind === "v2" ? process.argv.slice(2) : others;
+const obstacle = obstacleOf(kind);
 if (obstacle !== undefined || files.length === 0) {
   console.error(obstacle ?? "which files?");
   process.exit(1);
 }
-const run = await runInMachine({ files, timeoutMs: 12 * 60 * 1000, fileTimeoutMs: 5 * 60 * 1000 });
+const run = await runInMachine({
+  kind,
+  files,
+  timeoutMs: 12 * 60 * 1000,
+  fileTimeoutMs: 5 * 60 * 1000,
+});
 for (const { file, passed, failed, skipped, seconds, output } of run.files) {
   console.log(output);
   console.log(
