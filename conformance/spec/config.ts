@@ -3,8 +3,8 @@
 import type { JsonObject } from "./json.ts";
 
 export type Config = JsonObject & {
-  readonly process?: JsonObject;
-  readonly linux?: JsonObject;
+  readonly process?: JsonObject | undefined;
+  readonly linux?: JsonObject | undefined;
 };
 
 export type Mount = {

@@ -40,7 +40,7 @@ export type Container = {
   readonly wait: () => void;
   /** Waits until its output has this. */
   readonly until: (text: string) => void;
-  /** What the container has written to standard output and standard error. */
+  /** What the container has written to standard output; to standard error the runtime may have written, too. */
   readonly output: () => string;
   /** Deletes it, which has to succeed. */
   readonly remove: () => void;
@@ -157,7 +157,7 @@ export function openRoom(runtime: string): Room {
       if (now > 0) known = now;
       return now;
     };
-    const text = (): string => `${readText(`${output}.out`)}${readText(`${output}.err`)}`;
+    const text = (): string => readText(`${output}.out`);
     return {
       ...at,
       state,
