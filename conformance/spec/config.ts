@@ -22,6 +22,14 @@ export const devPts: Mount = {
   options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
 };
 
+/** A /dev of the container's own. */
+export const ownDev: Mount = {
+  destination: "/dev",
+  type: "tmpfs",
+  source: "tmpfs",
+  options: ["mode=755"],
+};
+
 /** Namespaces without a path. */
 export function namespaces(...types: readonly string[]): readonly { readonly type: string }[] {
   return types.map((type) => ({ type }));
@@ -29,8 +37,9 @@ export function namespaces(...types: readonly string[]): readonly { readonly typ
 
 export const usualNamespaces = ["pid", "mount", "ipc", "uts", "cgroup"];
 
-/** A user namespace whose root is the host's 1000, and what it takes. */
-export const userNamespace: Config = {
+/** A user namespace whose root is the host's 1000: it makes nothing in the files of the root, and so has its own /dev. */
+export const inUserNamespace: Config = {
+  mounts: [proc, ownDev],
   linux: {
     namespaces: namespaces(...usualNamespaces, "user"),
     uidMappings: [{ containerID: 0, hostID: 1000, size: 1000 }],

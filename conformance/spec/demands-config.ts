@@ -9,6 +9,8 @@ const optionLines: readonly Line[] = mountOptions.map(({ name, level, shows, lac
 });
 
 const otherSystem = "about a system that is not Linux";
+const noData =
+  "a bind mount has no file system to hand options to, and what the kernel passes over cannot be seen";
 const aboutConfigs = "demanded of whoever writes the config; the runtime may take it";
 
 export const configDemands = demandsOf("config.md", {
@@ -101,8 +103,18 @@ export const configDemands = demandsOf("config.md", {
       "with `idmap` the owners seen are those that the mappings of the mount say",
     ],
     ["ridmap-maps", "MUST", "with `ridmap` the mapping holds for the mounts below too"],
-    ["idmap-not-passed", "SHOULD NOT", "`idmap` does not reach the file system as an option"],
-    ["ridmap-not-passed", "SHOULD NOT", "`ridmap` does not reach the file system as an option"],
+    [
+      "idmap-not-passed",
+      "SHOULD NOT",
+      "`idmap` does not reach the file system as an option",
+      noData,
+    ],
+    [
+      "ridmap-not-passed",
+      "SHOULD NOT",
+      "`ridmap` does not reach the file system as an option",
+      noData,
+    ],
     [
       "idmap-setattr",
       "SHOULD",

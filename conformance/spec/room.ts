@@ -56,6 +56,8 @@ export type Room = {
   readonly directory: string;
   /** A name that nothing else has. */
   readonly newName: () => string;
+  /** The words that call the runtime with the room's state root. */
+  readonly command: (...argv: readonly string[]) => readonly string[];
   /** Calls the runtime with a state root of the room. */
   readonly call: (argv: readonly string[], cwd?: string) => Outcome;
   readonly bundle: (change?: Config) => Bundle;
@@ -108,10 +110,16 @@ export function openRoom(runtime: string): Room {
     return `${prefix}${names}`;
   };
   const newOutput = (): string => join(directory, newName());
+  const command: Room["command"] = (...argv) => [
+    runtime,
+    "--root",
+    join(directory, "state"),
+    ...argv,
+  ];
   const callWith = (
     argv: readonly string[],
     at: { readonly cwd: string; readonly output: string },
-  ) => runProgram([runtime, "--root", join(directory, "state"), ...argv], at);
+  ): Outcome => runProgram(command(...argv), at);
   const call: Room["call"] = (argv, cwd = directory) =>
     callWith(argv, { cwd, output: newOutput() });
   const bundleOf = (config: string): Bundle => {
@@ -199,6 +207,7 @@ export function openRoom(runtime: string): Room {
   return {
     directory,
     newName,
+    command,
     call,
     bundle,
     bundleOf,

@@ -7,7 +7,7 @@ import { configWith } from "./config.ts";
 import { hookKinds } from "./demands-hooks.ts";
 import { expect, expectMatch, expectSame } from "./expect.ts";
 import { parseObject, valueAt } from "./json.ts";
-import { type Bundle, readText, type Room, type Test, type Tests } from "./room.ts";
+import { type Bundle, type Room, readText, type Test, type Tests } from "./room.ts";
 
 const kebab = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -6,7 +6,7 @@ import { groupsOf } from "./cgroups.ts";
 import { namespaces, proc, usualNamespaces } from "./config.ts";
 import { expect, expectMatch, expectSame } from "./expect.ts";
 import { parseObject, valueAt } from "./json.ts";
-import { type Container, readText, type Room, type Test, type Tests } from "./room.ts";
+import { type Container, type Room, readText, type Test, type Tests } from "./room.ts";
 
 const sleeper = { process: { args: ["sleep", "1000"] } };
 

@@ -1,10 +1,10 @@
 // Tests of versions, process, user, names, annotations and of what is refused (config.md).
 
 import { join } from "node:path";
-import { type Config, namespaces, proc, userNamespace, usualNamespaces } from "./config.ts";
-import { expect, expectMatch, expectSame, needs } from "./expect.ts";
+import { type Config, devPts, inUserNamespace, ownDev, proc } from "./config.ts";
+import { expectMatch, expectSame, needs } from "./expect.ts";
 import { valueAt } from "./json.ts";
-import { readText, type Room, type Test, type Tests } from "./room.ts";
+import { type Room, readText, type Test, type Tests } from "./room.ts";
 import { probeTerminal } from "./terminal.ts";
 
 /** Create has to refuse the config. */
@@ -52,17 +52,23 @@ const versionTests: Tests = {
   },
 };
 
+const withTerminal: Config = { mounts: [proc, ownDev, devPts] };
 const streams = "for n in 0 1 2; do [ -t $n ] && echo terminal || echo other; done";
 
 const basicTests: Tests = {
   "process-required": refusesToRun({ process: undefined }),
   terminal: (room) => {
-    expectMatch("streams", probeTerminal(room, streams), /terminal\nterminal\nterminal$/);
+    expectMatch(
+      "streams",
+      probeTerminal(room, streams, withTerminal),
+      /terminal\nterminal\nterminal$/,
+    );
   },
   "terminal-not": prints(streams, {}, "other\nother\nother"),
   "console-size": (room) => {
     const process = { consoleSize: { height: 11, width: 97 } };
-    expectMatch("size", probeTerminal(room, "stty size", { process }), /^11 97$/m);
+    const size = probeTerminal(room, "stty size", { ...withTerminal, process });
+    expectMatch("size", size, /^11 97$/m);
   },
   "console-size-ignored": prints("echo here", { consoleSize: { height: 11, width: 97 } }, "here"),
   cwd: prints("pwd", { cwd: "/tmp" }, "/tmp"),
@@ -74,7 +80,9 @@ const basicTests: Tests = {
     expectSame("environment", found, [...env].sort());
   },
   args: (room) => {
-    const container = room.create({ process: { args: ["sh", "-c", 'echo "$0|$1|$2"', "a", "b c", ""] } });
+    const container = room.create({
+      process: { args: ["sh", "-c", 'echo "$0|$1|$2"', "a", "b c", ""] },
+    });
     container.start();
     container.wait();
     expectSame("output", container.output(), "a|b c|\n");
@@ -83,9 +91,16 @@ const basicTests: Tests = {
     const env = ["PATH=/no:/tmp:/bin"];
     const bundle = room.bundle({ process: { env, args: ["mine"] } });
     Bun.spawnSync(["cp", join(bundle.rootfs, "bin/echo"), join(bundle.rootfs, "tmp/mine")]);
-    Bun.spawnSync(["sh", "-c", "rm -f tmp/mine; printf '#!/bin/sh\\necho mine\\n' >tmp/mine; chmod 755 tmp/mine"], {
-      cwd: bundle.rootfs,
-    });
+    Bun.spawnSync(
+      [
+        "sh",
+        "-c",
+        "rm -f tmp/mine; printf '#!/bin/sh\\necho mine\\n' >tmp/mine; chmod 755 tmp/mine",
+      ],
+      {
+        cwd: bundle.rootfs,
+      },
+    );
     const container = room.createFrom(bundle);
     container.start();
     container.wait();
@@ -149,7 +164,13 @@ const limitTests: Tests = {
   }),
 };
 
-const sets = { effective: "CapEff", bounding: "CapBnd", inheritable: "CapInh", permitted: "CapPrm", ambient: "CapAmb" };
+const sets = {
+  effective: "CapEff",
+  bounding: "CapBnd",
+  inheritable: "CapInh",
+  permitted: "CapPrm",
+  ambient: "CapAmb",
+};
 // CHOWN is 0, KILL 5, SETGID 6, SETUID 7, NET_BIND_SERVICE 10, AUDIT_WRITE 29.
 const asked = {
   bounding: ["CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_NET_BIND_SERVICE"],
@@ -172,7 +193,10 @@ const capabilityTests = Object.entries(sets).map(([set, field]): readonly [strin
   (room) => {
     const process = { capabilities: asked, user: { uid: 1000, gid: 1000 } };
     const status = room.probe("cat /proc/self/status", { process });
-    const found = Number.parseInt(new RegExp(`^${field}:\\s+(\\w+)`, "m").exec(status)?.[1] ?? "", 16);
+    const found = Number.parseInt(
+      new RegExp(`^${field}:\\s+(\\w+)`, "m").exec(status)?.[1] ?? "",
+      16,
+    );
     expectSame(field, found.toString(16), masks[set]?.toString(16));
   },
 ]);
@@ -195,7 +219,9 @@ const linuxProcessTests: Tests = {
     room.refusesToRun({ process: { selinuxLabel: "system_u:system_r:container_t:s0" } });
   },
   "capability-unknown": (room) => {
-    const { status, stdout, stderr } = room.tryCreate(room.bundle({ process: { capabilities: unknownCapability } }));
+    const { status, stdout, stderr } = room.tryCreate(
+      room.bundle({ process: { capabilities: unknownCapability } }),
+    );
     expectSame("exit status", status, 0);
     expectMatch("log", `${stdout}${stderr}`, /CAP_NOBODY_KNOWS|cap_nobody_knows/);
   },
@@ -223,7 +249,9 @@ const linuxProcessTests: Tests = {
     needs(Bun.which("ionice") !== null, "there is no ionice to look with");
     const ioPriority = { class: "IOPRIO_CLASS_BE", priority: 6 };
     const pid = room.live({ process: { ioPriority } }).pid();
-    const seen = Bun.spawnSync(["ionice", "-p", String(pid)]).stdout.toString().trim();
+    const seen = Bun.spawnSync(["ionice", "-p", String(pid)])
+      .stdout.toString()
+      .trim();
     expectSame("priority", seen, "best-effort: prio 6");
   },
 };
@@ -241,7 +269,7 @@ const userTests: Tests = {
     expectSame("Groups", room.probe(statusLine("Groups"), { process: { user } }).trim(), "10 20");
   },
   "user-mapped": (room) => {
-    const change = { ...userNamespace, process: { user: { uid: 5, gid: 6 } } };
+    const change = { ...inUserNamespace, process: { user: { uid: 5, gid: 6 } } };
     const status = readText(`/proc/${room.live(change).pid()}/status`);
     expectMatch("status", status, /^Uid:\t1005\t/m);
     expectMatch("status", status, /^Gid:\t2006\t/m);
@@ -261,7 +289,7 @@ export const processTests: Tests = {
   ...userTests,
   "namespace-uts": (room) => {
     const host = readText("/proc/sys/kernel/hostname");
-    const change = { hostname: "mine", mounts: [proc], linux: { namespaces: namespaces(...usualNamespaces) } };
+    const change = { hostname: "mine" };
     expectSame("name", room.probe("hostname", change), "mine");
     expectSame("the host's name", readText("/proc/sys/kernel/hostname"), host);
   },
