@@ -3,7 +3,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { groupsOf } from "./cgroups.ts";
-import { configWith } from "./config.ts";
+import { configWith, proc } from "./config.ts";
 import { hookKinds } from "./demands-hooks.ts";
 import { expect, expectMatch, expectSame } from "./expect.ts";
 import { parseObject, valueAt } from "./json.ts";
@@ -88,7 +88,7 @@ export const lifecycleTests: Tests = {
   ...Object.fromEntries(invoked),
   ...Object.fromEntries(failing),
   "life-environment": (room) => {
-    const mounts = [{ destination: "/m", type: "tmpfs", source: "tmpfs" }];
+    const mounts = [proc, { destination: "/m", type: "tmpfs", source: "tmpfs" }];
     const pid = room.create({ mounts, hostname: "made" }).pid();
     expectMatch("mounts", readText(`/proc/${pid}/mountinfo`), / \/m /);
   },
@@ -155,6 +155,7 @@ export const lifecycleTests: Tests = {
   "errors-nothing": (room) => {
     const cgroupsPath = `/${room.newName()}`;
     const mounts = [
+      proc,
       { destination: "/m", type: "tmpfs", source: "tmpfs" },
       { destination: "/mnt", type: "no-such-filesystem", source: "none" },
     ];

@@ -41,7 +41,8 @@ const versionTests: Tests = {
   "annotation-map": refuses({ annotations: ["com.example.key"] }),
   "annotation-key-empty": refuses({ annotations: { "": "value" } }),
   "annotation-unknown": (room) => {
-    const annotations = { "org.opencontainers.unknown": "1", "com.example.unknown": "2" };
+    // In the order of their names, in which some print them.
+    const annotations = { "com.example.unknown": "2", "org.opencontainers.unknown": "1" };
     const found = valueAt(room.create({ annotations }).state(), "annotations");
     expectSame("annotations", found, annotations);
   },

@@ -25,11 +25,15 @@ function refuses(rule: object, more: object = {}): Test {
 
 /** What a shell needs, and what a runtime may need before it executes one. */
 const usual =
-  "accept4 arch_prctl brk capget capset chdir clone clone3 close close_range connect dup dup2 dup3 epoll_create1 epoll_ctl epoll_pwait execve exit exit_group fchdir fcntl fstat fstatfs futex getcwd getdents64 getegid geteuid getgid getgroups getpid getppid getrandom getrlimit gettid getuid ioctl lseek lstat madvise mmap mprotect mremap munmap nanosleep newfstatat open openat openat2 pipe pipe2 poll ppoll prctl pread64 prlimit64 pselect6 read readlink readlinkat readv recvmsg rseq rt_sigaction rt_sigprocmask rt_sigreturn sched_getaffinity sched_yield sendmsg sendto set_robust_list set_tid_address setgid setgroups setresgid setresuid setsid setuid sigaltstack socket stat statfs statx sysinfo tgkill umask uname vfork wait4 write writev";
+  "accept4 access arch_prctl brk capget capset chdir clone clone3 close close_range connect dup dup2 dup3 epoll_create1 epoll_ctl epoll_pwait execve exit execveat exit_group faccessat faccessat2 fchdir fcntl fstat fstatfs futex getcwd getdents64 getegid geteuid getgid getgroups getpid getppid getrandom getrlimit gettid getuid ioctl kill lseek lstat madvise mmap mprotect mremap munmap nanosleep newfstatat open openat openat2 pipe pipe2 poll ppoll prctl pread64 prlimit64 pselect6 read readlink readlinkat readv recvmsg rseq rt_sigaction rt_sigprocmask rt_sigreturn sched_getaffinity sched_yield sendmsg sendto set_robust_list set_tid_address setgid setgroups setresgid setresuid setsid setuid sigaltstack socket stat statfs statx sysinfo tgkill tkill unlink unlinkat umask uname vfork wait4 write writev";
 
 function underDefault(more: object): JsonObject {
   const syscalls = [{ names: usual.split(" "), action: "SCMP_ACT_ALLOW" }];
-  return { linux: { seccomp: { defaultAction: "SCMP_ACT_ERRNO", syscalls, ...more } } };
+  return {
+    // With it a runtime may load the filter last.
+    process: { noNewPrivileges: true },
+    linux: { seccomp: { defaultAction: "SCMP_ACT_ERRNO", syscalls, ...more } },
+  };
 }
 
 const ruleTests: Tests = {

@@ -48,15 +48,16 @@ export function prepareRoot(
 ): Step[] {
   const { propagation, masks, label } = options;
   const type = propagationType(propagation ?? "rslave");
-  const spreads = type === MS_SHARED || type === MS_UNBINDABLE;
+  // What is unbindable cannot be cloned either: until the root is entered, private has to do.
+  const above = type === MS_UNBINDABLE ? MS_PRIVATE : type;
   const opening = "opening the rootfs";
   return [
     // What keeps mounts from spreading is for all of them; what lets them spread for no more than is asked for.
     step(
       "setting the propagation of the host's mounts",
       mountSetattr(AT_FDCWD, "/", {
-        flags: spreads && propagation?.startsWith("r") !== true ? 0 : AT_RECURSIVE,
-        propagation: type,
+        flags: above === MS_SHARED && propagation === "shared" ? 0 : AT_RECURSIVE,
+        propagation: above,
       }),
     ),
     // pivot_root refuses a new root on a shared mount, and what is mounted on one would show on the host.
