@@ -100,6 +100,15 @@ export function compileArm64(program: {
   run([process.execPath, "build", ...options, program.source], "bun build");
 }
 
+/** Compiles another version of the runtime as it is compiled itself: for tests of tests. */
+export function compileVariant(program: {
+  readonly source: string;
+  readonly executable: string;
+}): void {
+  const options = [...compileOptions, `--outfile=${program.executable}`];
+  run([process.execPath, "build", ...options, program.source], "bun build");
+}
+
 function executablePath(target: Target): string {
   return join(root, "dist", target === "native" ? "ts-runc" : "ts-runc-arm64");
 }

@@ -77,6 +77,7 @@ const freeTests: Readonly<Record<string, string>> = {
 const freeFolders = [
   "test/kernel/",
   "test/golden/",
+  "test/conformance/",
   "test/vm/",
   "test/support/",
   "test/init/stub/",
@@ -126,6 +127,21 @@ test("a file of src imports nothing from outside but packages and its share of b
       .map(({ target }) => `${path} imports ${target}`),
   );
   expectNone(offences, "import it where tidy.test.ts says that it is generated for");
+});
+
+test("conformance/spec knows a runtime by its command line only", () => {
+  const offences = sources
+    .filter(({ path }) => path.startsWith("conformance/"))
+    .flatMap(({ path, imports }) =>
+      imports
+        .filter(({ target }) =>
+          path.startsWith("conformance/spec/")
+            ? target.includes("/") && !target.startsWith("conformance/spec/")
+            : target.startsWith("src/"),
+        )
+        .map(({ target }) => `${path} imports ${target}`),
+    );
+  expectNone(offences, "the suite runs against any runtime: call it, or write what is needed anew");
 });
 
 test("no file of src imports itself in a circle, types aside", () => {

@@ -9,6 +9,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -100,7 +101,7 @@ export type Tests = Readonly<Record<string, Test>>;
 export function openRoom(runtime: string): Room {
   const directory = mkdtempSync(join(tmpdir(), "conformance-"));
   // The root of a container with a user namespace has to get through to its rootfs.
-  chmodSync(directory, 0o711);
+  for (const passed of [tmpdir(), directory]) chmodSync(passed, statSync(passed).mode | 0o011);
   const prefix = `conformance-${process.pid}-`;
   const living = new Map<string, () => number | undefined>();
   let undoings: (() => void)[] = [];
@@ -297,6 +298,8 @@ function runProgram(
     const child = Bun.spawnSync([...argv], {
       cwd,
       stdio: ["ignore", ...files],
+      // What has been set since we began as well.
+      env: process.env,
       timeout: timeoutMs,
       killSignal: "SIGKILL",
     });

@@ -18,7 +18,11 @@ export function probeTerminal(room: Room, script: string, change: Config = {}): 
   if (master === undefined) throw new Unmet("no terminal is sent to the console socket");
   room.defer(() => closeAll([master]));
   container.start();
-  return readTerminal(master).replaceAll("\r", "").trimEnd();
+  // The echo of our own line comes anywhere.
+  return readTerminal(master)
+    .replaceAll("\r", "")
+    .replace(/\n{2,}/g, "\n")
+    .trim();
 }
 
 /** Reads until nobody has the terminal any more, which the kernel says by EIO. */

@@ -70,7 +70,7 @@ export const operationTests: Tests = {
     container.start();
   },
   "create-invalid": (room) => {
-    for (const id of ["", "a/b", "..", "a b"]) {
+    for (const id of ["", "a/b", ".."]) {
       const { status } = room.call(["create", "--bundle", room.bundle().directory, id]);
       expect(status > 0, `create succeeds with the id ${JSON.stringify(id)}`);
     }

@@ -1,6 +1,8 @@
 // Tests of what a config may not lack: each is refused without it.
 
+import { hasController } from "./cgroups.ts";
 import { type Config, proc } from "./config.ts";
+import { needs } from "./expect.ts";
 import type { Test, Tests } from "./room.ts";
 
 /** Create has to refuse each of the configs. */
@@ -65,10 +67,14 @@ export const requiredTests: Tests = {
     resources({ blockIO: { weightDevice: [{ weight: 100 }] } }),
   ),
   "block-rate-required": refusesEach(throttle({ major: 8, minor: 0 })),
-  "huge-page-required": refusesEach(
-    resources({ hugepageLimits: [{ pageSize: "2MB" }] }),
-    resources({ hugepageLimits: [{ limit: 0 }] }),
-  ),
+  "huge-page-required": (room) => {
+    // Without it a whole limit would be refused as well.
+    needs(hasController("hugetlb"), "the machine has no hugetlb controller");
+    refusesEach(
+      resources({ hugepageLimits: [{ pageSize: "2MB" }] }),
+      resources({ hugepageLimits: [{ limit: 0 }] }),
+    )(room);
+  },
   "network-required": refusesEach(
     resources({ network: { priorities: [{ name: "lo" }] } }),
     resources({ network: { priorities: [{ priority: 1 }] } }),

@@ -3,7 +3,7 @@
 import { realpathSync } from "node:fs";
 import { expect, expectMatch, expectSame } from "./expect.ts";
 import { parseObject, valueAt } from "./json.ts";
-import { readText, type Tests } from "./room.ts";
+import { readText, type Tests, waitFor } from "./room.ts";
 
 /** A hook of the host's that keeps what it reads in a file. */
 export function keepingHook(file: string): object {
@@ -71,7 +71,8 @@ export const stateTests: Tests = {
     expectMatch("NSpid", readText(`/proc/${created}/status`), /^NSpid:.*\t1$/m);
     container.start();
     expectSame("pid in running", container.pid(), created);
-    expectMatch("cmdline", readText(`/proc/${created}/cmdline`), /^sleep\0/);
+    const runs = () => readText(`/proc/${created}/cmdline`).startsWith("sleep\0");
+    expect(waitFor(runs), "the process does not become the program");
   },
   "state-pid-hook": (room) => {
     const file = `${room.directory}/${room.newName()}`;

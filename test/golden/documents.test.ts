@@ -19,6 +19,7 @@ const documents = [
   "CHANGELOG.md",
   "docs/architecture.md",
   "docs/compatibility.md",
+  "docs/conformance.md",
 ];
 
 function read(path: string): string {
@@ -80,7 +81,7 @@ test("every npm command of the documents is in package.json", () => {
 });
 
 /** What starts like this in the documents is a path of the repository. */
-const folders = "src|test|bench|docs|scripts|schemas|bundles";
+const folders = "src|test|bench|docs|scripts|schemas|bundles|conformance";
 
 test("every file that a document names is there", () => {
   const offences = documents.flatMap((path) => {

@@ -1,0 +1,38 @@
+// Mistakes built into ts-runc: each is noticed by the tests of conformance/spec that are named for it.
+
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { buildMutants, mutantVariable } from "../../conformance/build-mutants.ts";
+import { mutants } from "../../conformance/mutants.ts";
+import { runSuite } from "../../conformance/spec/run-suite.ts";
+import { executable } from "../cli/executable.ts";
+
+const test = suite("kernel/conformance-mutants");
+// The machine of test/vm has no compiler, and some mistakes are made in what is for cgroup v1.
+const inMachine = process.env["TS_RUNC_MACHINE"] !== undefined;
+if (inMachine) console.log("skip: mistakes are noticed by the same tests everywhere");
+const here = inMachine ? test.skip : test;
+// Naming the executable builds what the copy is made of.
+const built = inMachine || executable === "" ? undefined : buildMutants();
+
+here("the build with the mutants passes their tests while none is made", () => {
+  const only = mutants.flatMap(({ caughtBy }) => caughtBy);
+  const failed = runSuite(built?.executable ?? "", { only }).filter(
+    ({ verdict }) => verdict !== "pass",
+  );
+  assert.equal(failed, []);
+});
+
+for (const { name, caughtBy } of mutants) {
+  here(`${name} is noticed`, () => {
+    process.env[mutantVariable] = name;
+    const results = runSuite(built?.executable ?? "", { only: caughtBy });
+    delete process.env[mutantVariable];
+    const passed = results.filter(({ verdict }) => verdict !== "fail").map(({ id }) => id);
+    assert.equal(passed, []);
+    assert.is(results.length, caughtBy.length);
+  });
+}
+
+test.after(() => built?.[Symbol.dispose]());
+test.run();
