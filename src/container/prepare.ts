@@ -20,6 +20,7 @@ import { readNotifySocket } from "../host/notify-address.ts";
 import type { ResctrlPlan } from "../host/resctrl.ts";
 import { stubExitAddress } from "../init/stub-process.ts";
 import { type CgroupPlan, planCgroup } from "../plan/cgroup.ts";
+import { cgroupOwner } from "../plan/cgroup-owner.ts";
 import type { HostFacts } from "../plan/host-facts.ts";
 import { hasIdmaps, noIdmaps } from "../plan/idmaps.ts";
 import { acceptConfig } from "../spec/accept.ts";
@@ -112,7 +113,8 @@ export async function prepare(
   const root = readRootFacts(rootfs, linux.rootfsPropagation);
   const host = readCgroupHost();
   const { cgroupsPath, resources } = linux;
-  const cgroup = planCgroup({ id, cgroupsPath, resources }, host);
+  const owner = host.version === "v2" ? cgroupOwner(spec) : undefined;
+  const cgroup = planCgroup({ id, cgroupsPath, resources, owner }, host);
   const listenFds = readListenFds();
   const filter =
     linux.seccomp === undefined

@@ -76,12 +76,16 @@ export type CgroupPlan = ResourcePlan & {
   readonly hierarchies: readonly PlannedHierarchy[];
   /** v2: what to enable on the way down; empty on v1. */
   readonly controllers: readonly string[];
+  /** v2: the uid that is to own the group. */
+  readonly owner?: number | undefined;
 };
 
 export type CgroupRequest = {
   readonly id: string;
   readonly cgroupsPath?: string | undefined;
   readonly resources?: LinuxResources | undefined;
+  /** cgroup-owner.ts; for v2. */
+  readonly owner?: number | undefined;
 };
 
 /** The order in which runc makes and joins v1 hierarchies; others (perf tools' own, say) are left alone as there. */
@@ -108,6 +112,7 @@ export function planCgroup(request: CgroupRequest, host: CgroupHost): CgroupPlan
       paths: { "": path },
       hierarchies: [{ controllers: [""], mountPoint, path }],
       controllers: host.controllers,
+      owner: request.owner,
       ...planResourcesV2(resources),
     };
   }

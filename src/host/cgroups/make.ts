@@ -8,7 +8,7 @@ import { AT_FDCWD } from "../../abi/file.ts";
 import { raise } from "../../base/fault.ts";
 import { execute, raiseErrno } from "../../ffi/execute.ts";
 import type { CgroupPaths, CgroupPlan, PlannedHierarchy } from "../../plan/cgroup.ts";
-import { mkdirat } from "../../syscall/files.ts";
+import { fchownat, mkdirat } from "../../syscall/files.ts";
 import { nanosleep } from "../../syscall/processes.ts";
 import { tryRemoveDirectory, tryWrite } from "../files.ts";
 import { applyWrites } from "./apply.ts";
@@ -18,6 +18,8 @@ import { listProcesses } from "./processes.ts";
 
 const doing = "creating the container's cgroup";
 const directoryMode = 0o755;
+/** (gid_t)-1: chown(2) leaves it. */
+const unchangedId = 0xffffffff;
 
 /**
  * Makes the directories of the plan and writes what must stand before a process joins. On failure, those that it has
@@ -42,10 +44,33 @@ export function makeCgroup(plan: CgroupPlan): readonly string[] {
     refuseUsed(plan, existed);
     for (const directory of made) applyToParent(directory, plan);
     applyWrites(plan.beforeJoin, plan.paths);
+    // What root has made is root's.
+    if (plan.owner !== undefined && plan.owner !== 0) {
+      for (const { path } of plan.hierarchies) giveAway(path, plan.owner);
+    }
     return made.filter((directory) => plan.hierarchies.some(({ path }) => path === directory));
   } catch (error) {
     for (const directory of made.reverse()) tryRemoveDirectory(directory);
     throw error;
+  }
+}
+
+/** What the owner of a delegated group may write to where the kernel does not list it; cgroups(7). */
+const delegatedFiles = ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"];
+
+/**
+ * Makes a user the owner of a group: of its directory, and of the files that the kernel says can be delegated, of which
+ * a group has those of its controllers.
+ *
+ * Spec: config-linux.md#cgroup-ownership MUST NOT change the owner of any other file.
+ */
+function giveAway(directory: string, uid: number): void {
+  const listed = readCgroupFile("/sys/kernel/cgroup/delegate")?.split("\n");
+  const names = listed?.filter((name) => name !== "" && !name.includes("/")) ?? delegatedFiles;
+  for (const path of [directory, ...names.map((name) => `${directory}/${name}`)]) {
+    const call = fchownat(AT_FDCWD, path, { uid, gid: unchangedId });
+    const result = execute(call);
+    if (result < 0 && result !== -errnos.ENOENT) raiseErrno(call, doing, result);
   }
 }
 
