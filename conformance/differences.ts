@@ -29,7 +29,7 @@ const runc: Differences = {
     ...["version-format", "version-required", "version-major", "annotation-key-empty"],
     ...["device-path-required", "device-numbers-required", "masked-absolute", "readonly-absolute"],
     ...["devices-allow-required", "pids-required", "seccomp-default-errno-not", "seccomp-metadata"],
-    ...["seccomp-names", "seccomp-errno-not", "seccomp-args-required"],
+    ...["seccomp-names", "seccomp-errno-not", "seccomp-args-required", "rlimit-twice"],
   ),
   ...because(
     "runtime",
@@ -132,7 +132,7 @@ const crun: Differences = {
     ...["cwd-absolute", "args-required", "annotation-map", "annotation-key-empty", "invalid-value"],
     ...["invalid-type", "hook-timeout-zero", "namespace-twice", "device-numbers-required"],
     ...["masked-absolute", "readonly-absolute", "pids-required"],
-    ...["seccomp-metadata", "seccomp-names", "seccomp-args-required"],
+    ...["seccomp-metadata", "seccomp-names", "seccomp-args-required", "rlimit-twice"],
   ),
   ...because(
     "runtime",

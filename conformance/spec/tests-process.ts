@@ -158,8 +158,9 @@ const limitTests: Tests = {
   "rlimit-twice": refuses({
     process: {
       rlimits: [
-        { type: "RLIMIT_NOFILE", soft: 100, hard: 100 },
+        // The other order is beyond root without CAP_SYS_RESOURCE.
         { type: "RLIMIT_NOFILE", soft: 200, hard: 200 },
+        { type: "RLIMIT_NOFILE", soft: 100, hard: 100 },
       ],
     },
   }),
