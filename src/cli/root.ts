@@ -1,11 +1,11 @@
 // Where the containers' state lies: --root, or the default for who is calling; not what lies there (container/store.ts).
 
-import { AT_FDCWD } from "../abi/file.ts";
+import { openFlags } from "../abi/file.ts";
 import { raise } from "../base/fault.ts";
-import { execute, must } from "../ffi/execute.ts";
-import { makeDirectories, readText } from "../host/files.ts";
+import { must } from "../ffi/execute.ts";
+import { makeDirectories, openFile } from "../host/files.ts";
+import { isInMappedNamespace, isOrdinaryUser } from "../host/rootless.ts";
 import { fchmodat } from "../syscall/files.ts";
-import { geteuid } from "../syscall/processes.ts";
 import { absolutePath } from "./absolute-path.ts";
 
 const defaultRoot = "/run/ts-runc";
@@ -33,14 +33,14 @@ function findDefaultRoot(environment: Readonly<Record<string, string | undefined
   const root = absolutePath(`${runtimeDirectory}/ts-runc`);
   const doing = "making the state directory in $XDG_RUNTIME_DIR";
   makeDirectories(root, 0o700, doing);
-  must(fchmodat(AT_FDCWD, root, 0o1700), doing);
+  // Through a descriptor, and not through a link: the variable may be somebody else's.
+  const { O_DIRECTORY, O_NOFOLLOW } = openFlags;
+  using directory = openFile(root, { flags: O_DIRECTORY | O_NOFOLLOW, doing });
+  must(fchmodat(directory.fd, ".", 0o1700), doing);
   return root;
 }
 
 /** Not root, or root only inside a user namespace whose environment does not say that it means to be root. */
 function isRootless(user: string | undefined): boolean {
-  if (execute(geteuid()) !== 0) return true;
-  if (user === "root") return false;
-  const map = readText("/proc/self/uid_map", "looking for a user namespace");
-  return !/^\s*0\s+0\s+4294967295\s*$/.test(map);
+  return isOrdinaryUser() || (user !== "root" && isInMappedNamespace());
 }

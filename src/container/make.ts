@@ -184,7 +184,7 @@ function makeInit(container: {
 
 /** What the runtime does when the program says so. The directories that it makes are added to `made`. */
 function hostActions(
-  { spec, cgroup, facts }: Prepared,
+  { spec, cgroup, facts, rootless }: Prepared,
   made: string[],
 ): Omit<
   HostActions,
@@ -197,7 +197,10 @@ function hostActions(
     },
     "write-id-maps": (pid) => writeIdMaps(pid, { uids: uidMappings, gids: gidMappings }),
     "write-time-offsets": (pid) => writeTimeOffsets(pid, spec.linux?.timeOffsets),
-    "apply-device-rules": () => applyResources(cgroup, "devices"),
+    "apply-device-rules": () => {
+      if (rootless) bearRefusal(() => applyResources(cgroup, "devices"));
+      else applyResources(cgroup, "devices");
+    },
     "set-rlimits": (pid) => {
       const limits = effectiveLimits(spec.process.rlimits ?? [], facts.callerOpenFiles);
       for (const limit of limitsUntilStart(limits)) {
@@ -209,6 +212,20 @@ function hostActions(
       for (const { call, doing } of planScheduling(spec.process, pid)) must(call, doing);
     },
   };
+}
+
+/** Device rules are never an ordinary user's to make: it has no devices but those that the host's rights give it. */
+function bearRefusal(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    const refused =
+      error instanceof FaultError &&
+      error.fault.kind === "syscall" &&
+      ["EPERM", "EACCES", "EROFS"].includes(error.fault.errno);
+    if (!refused) throw error;
+    debug(() => "device rules are left to the host's rights");
+  }
 }
 
 /** Says so when the kernel has killed init for want of memory: the limit is too low for anything to start. */
@@ -264,7 +281,7 @@ export function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared
     init_process_pid: 0,
     init_process_start: 0,
     created: new Date().toISOString(),
-    rootless: false,
+    rootless: prepared.rootless && facts.ordinaryUser,
     cgroup_paths: cgroup.paths,
     namespace_paths: {},
     external_descriptors: [],

@@ -18,8 +18,10 @@ import {
 import { exists, type OwnedFd, readTextIfPresent } from "../host/files.ts";
 import { readNotifySocket } from "../host/notify-address.ts";
 import type { ResctrlPlan } from "../host/resctrl.ts";
+import { isOrdinaryUser, isRootlessForCgroups } from "../host/rootless.ts";
 import { stubExitAddress } from "../init/stub-process.ts";
 import { type CgroupPlan, planCgroup } from "../plan/cgroup.ts";
+import type { CgroupHost } from "../plan/cgroup-host.ts";
 import { cgroupOwner } from "../plan/cgroup-owner.ts";
 import type { HostFacts } from "../plan/host-facts.ts";
 import { hasIdmaps, noIdmaps } from "../plan/idmaps.ts";
@@ -60,6 +62,8 @@ export type Prepared = {
   /** The text of config.json, kept for `start`. */
   readonly configText: string;
   readonly rootfs: string;
+  /** Whether refusals of the cgroup tree are to be expected. */
+  readonly rootless: boolean;
   readonly cgroup: CgroupPlan;
   readonly facts: HostFacts;
   /** Descriptors of socket activation among those that are preserved. */
@@ -95,8 +99,10 @@ export async function prepare(
     raise({ kind: "unsupported", pointer: "--systemd-cgroup", what: "the systemd cgroup driver" });
   }
   const configText = readConfig(bundle);
-  const document = parseConfig(configText, "config.json");
-  const specFacts = { noPivot: options.noPivot };
+  const parsed = parseConfig(configText, "config.json");
+  const ordinaryUser = isOrdinaryUser();
+  const document = ordinaryUser ? await completeMaps(parsed) : parsed;
+  const specFacts = { noPivot: options.noPivot, rootless: ordinaryUser };
   const spec = acceptConfig(document, specFacts) ?? (await explain(document, specFacts));
   const { consoleSocket } = options;
   checkConsole({
@@ -114,7 +120,12 @@ export async function prepare(
   const host = readCgroupHost();
   const { cgroupsPath, resources } = linux;
   const owner = host.version === "v2" ? cgroupOwner(spec) : undefined;
-  const cgroup = planCgroup({ id, cgroupsPath, resources, owner }, host);
+  const rootless = isRootlessForCgroups(options.rootless);
+  const wanted = planCgroup({ id, cgroupsPath, resources, owner }, host);
+  const cgroup = await permitted(wanted, {
+    host,
+    bears: rootless && (cgroupsPath ?? "") === "",
+  });
   const listenFds = readListenFds();
   const filter =
     linux.seccomp === undefined
@@ -124,7 +135,7 @@ export async function prepare(
     bundle,
     root,
     cgroupPlaces: cgroupPlaces(cgroup),
-    cgroup: cgroupMountFacts(linux, host, cgroup),
+    cgroup: cgroupMountFacts(linux, host, { paths: cgroup.paths, wanted: wanted.paths }),
     runtimePid: execute(getpid()),
     preserveFds: options.preserveFds + listenFds,
     // Without a mount namespace there is no way to show it the socket.
@@ -134,6 +145,7 @@ export async function prepare(
     hostHasKcore: exists("/proc/kcore"),
     lastCapability: readLastCapability(),
     inUserNamespace: isInUserNamespace(),
+    ordinaryUser,
     selinux: selinux?.isSelinuxEnabled() === true,
     filter: filter?.planned,
     noPivot: options.noPivot,
@@ -158,7 +170,23 @@ export async function prepare(
     openIdmaps: await loadIdmaps(facts),
     copyUp: asksFor(spec, "tmpcopyup") ? (await import("./copy-up.ts")).copyUp : undefined,
   };
-  return { filter, spec, configText, rootfs, cgroup, facts, listenFds, makeNotifyMount, ...rare };
+  // What is kept has the maps that were added.
+  const acceptedText = document === parsed ? configText : JSON.stringify(document);
+  const accepted = { filter, spec, configText: acceptedText, rootfs, rootless };
+  return { ...accepted, cgroup, facts, listenFds, makeNotifyMount, ...rare };
+}
+
+/** Adds the maps that an ordinary user need not write down. */
+async function completeMaps(document: unknown): Promise<unknown> {
+  return (await import("./automatic-maps.ts")).addAutomaticMaps(document);
+}
+
+/** The plan without what the caller has no right to, where that can be borne. */
+async function permitted(
+  plan: CgroupPlan,
+  { host, bears }: { readonly host: CgroupHost; readonly bears: boolean },
+): Promise<CgroupPlan> {
+  return bears ? (await import("../host/cgroups/rights.ts")).withinRights(plan, host) : plan;
 }
 
 /** Whether any mount has the option. */

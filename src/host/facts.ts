@@ -10,7 +10,7 @@ import { execute, executeForOutput, mustForOutput } from "../ffi/execute.ts";
 import type { CgroupPlaces } from "../inside/cgroup.ts";
 import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
 import type { RootFacts } from "../inside/rootfs.ts";
-import type { CgroupPlan } from "../plan/cgroup.ts";
+import type { CgroupPaths, CgroupPlan } from "../plan/cgroup.ts";
 import { type CgroupHost, cgroupRoot } from "../plan/cgroup-host.ts";
 import type { Linux, Spec } from "../spec/types.ts";
 import { fcntl, statx } from "../syscall/files.ts";
@@ -63,22 +63,28 @@ function mountPointOf(path: string): string {
 export function cgroupMountFacts(
   linux: Linux,
   host: CgroupHost,
-  plan: Pick<CgroupPlan, "paths">,
+  plan: { readonly paths: CgroupPaths; readonly wanted?: CgroupPaths },
 ): CgroupMountFacts {
   const has = (wanted: string) => (linux.namespaces ?? []).some(({ type }) => type === wanted);
   const ownNamespace = has("cgroup");
   if (host.version === "v2") {
     // All of it, as with runc; but not to a user who may own more of it than this group (CVE-2023-25809).
     const owned = has("user") || isInUserNamespace();
-    return { version: "v2", ownNamespace, shown: owned ? plan.paths[""] : cgroupRoot };
+    return {
+      version: "v2",
+      ownNamespace,
+      shown: owned ? (plan.paths[""] ?? host.hierarchy.ownPath) : cgroupRoot,
+    };
   }
-  const hierarchies = host.hierarchies.flatMap(({ controllers, mountPoint }) => {
+  const hierarchies = host.hierarchies.flatMap(({ controllers, mountPoint, ownPath }) => {
     const [first = ""] = controllers;
     // The unused v2 tree of a hybrid host is not shown, as with runc.
     if (first === "") return [];
     const directory = mountPoint.slice(mountPoint.lastIndexOf("/") + 1);
     const links = controllers.length > 1 ? controllers.filter((name) => name !== directory) : [];
-    return [{ directory, option: controllers.join(","), group: plan.paths[first], links }];
+    // Where it may have no group of its own it is in ours.
+    const group = plan.paths[first] ?? (plan.wanted?.[first] === undefined ? undefined : ownPath);
+    return [{ directory, option: controllers.join(","), group, links }];
   });
   return { version: "v1", ownNamespace, hierarchies };
 }

@@ -54,6 +54,11 @@ export function hideFromContainer(): Step[] {
   return [step("hiding init from the container", prctl(PR_SET_DUMPABLE, 0))];
 }
 
+/** The user may look into init, which holds nothing of anybody else's yet, until it is hidden again. */
+export function showToUser(): Step[] {
+  return [step("showing init to the user", prctl(PR_SET_DUMPABLE, 1))];
+}
+
 /** Sets the mode mask of the container's process. Spec: config.md#posix-platform-user, 0022 when absent. */
 export function planUmask(mask: number | undefined): Step[] {
   return [step("setting the umask", umask(mask ?? 0o022))];

@@ -177,7 +177,7 @@ function* planMounts(
   const { namespaces, facts, entries } = options;
   const { rootfsPropagation: propagation, maskedPaths = [], mountLabel = "" } = spec.linux ?? {};
   const { bundle, cgroup, preserveFds } = facts;
-  const user = hasUserNamespace(namespaces);
+  const user = hasUserNamespace(namespaces) && !facts.ordinaryUser;
   const staged = stagesMounts({ user, madeMount: namespaces.made.has("mount") }, entries);
   const mountFacts = {
     bundle,

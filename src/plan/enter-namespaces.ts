@@ -13,7 +13,7 @@ import {
   newSession,
   newUserNamespace,
 } from "../inside/namespaces.ts";
-import { settleStub } from "../inside/process.ts";
+import { hideFromContainer, settleStub, showToUser } from "../inside/process.ts";
 import { batch, host, type Part } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
 import { keepsGroups } from "../spec/annotations.ts";
@@ -75,7 +75,7 @@ function* enterAsOther(spec: Spec, namespaces: Namespaces, facts: HostFacts): Ge
   const { linux = {}, mounts = [] } = spec;
   const keeps = keepsGroups(spec);
   const entries = mountEntries(mounts);
-  const staged = stagesMounts({ user: true, madeMount: made.has("mount") }, entries);
+  const staged = stagesMounts({ user: !facts.ordinaryUser, madeMount: made.has("mount") }, entries);
   const { cgroupPlaces: places } = facts;
   yield host("make-cgroup");
   const first = [
@@ -87,12 +87,25 @@ function* enterAsOther(spec: Spec, namespaces: Namespaces, facts: HostFacts): Ge
     ...joinNamespaces(joinedNamespaces(linux.namespaces ?? []), keeps),
   ];
   if (made.has("user")) {
-    yield batch("user namespace", [...first, ...newUserNamespace()]);
+    yield batch("user namespace", [
+      ...first,
+      // An ordinary user may only write the maps of a process that its user may look into.
+      ...(facts.ordinaryUser ? showToUser() : []),
+      ...newUserNamespace(),
+    ]);
     // The maps can only be written from outside, and nothing has an owner before they are.
     yield host("write-id-maps");
   }
   const second = [
-    ...(made.has("user") ? [...becomeRoot(keeps), ...dieWithRuntime()] : first),
+    ...(made.has("user")
+      ? [
+          ...(facts.ordinaryUser ? hideFromContainer() : []),
+          ...becomeRoot(keeps),
+          // New credentials show a process where fs.suid_dumpable is set.
+          ...(facts.ordinaryUser ? hideFromContainer() : []),
+          ...dieWithRuntime(),
+        ]
+      : first),
     // Inside the user namespace, which then owns them.
     ...makeNamespaces(made),
   ];

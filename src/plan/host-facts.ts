@@ -41,6 +41,8 @@ export type HostFacts = {
   readonly lastCapability: number;
   /** The runtime itself is in a user namespace that is not the host's: it cannot make device nodes. */
   readonly inUserNamespace: boolean;
+  /** The runtime is not root: the container's root is given nothing that an ordinary user has not. */
+  readonly ordinaryUser: boolean;
   /** Whether SELinux labels files; only asked with a mountLabel. */
   readonly selinux: boolean;
   /** `--no-pivot`. */

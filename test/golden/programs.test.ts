@@ -136,6 +136,7 @@ function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
     hostHasKcore: true,
     lastCapability: 40,
     inUserNamespace: false,
+    ordinaryUser: false,
     selinux: false,
     noPivot: false,
     keyring: "_ses.my-container",

@@ -18,6 +18,7 @@ export const someFacts: HostFacts = {
   hostHasKcore: true,
   lastCapability: 40,
   inUserNamespace: false,
+  ordinaryUser: false,
   selinux: false,
   noPivot: false,
   keyring: "_ses.container",
