@@ -8,15 +8,22 @@ import { parseContainerId } from "../spec/container-id.ts";
 import type { Invocation } from "./invocation.ts";
 import { textAsGiven } from "./options.ts";
 import { print } from "./output.ts";
+import { warnOfRights } from "./rights.ts";
 
 const defaultArguments: readonly string[] = ["-ef"];
 /** More than the lines of as many processes as a kernel can have. */
 const outputMaxBytes = 1024 * 1024 * 1024;
 
-export function ps({ globals, values, positionals }: Invocation): number {
+export function ps({ globals, values, positionals, log }: Invocation): number {
+  warnOfRights("ps", { globals, log });
   const [id = "", ...given] = positionals;
   const place = { root: globals.root, id: parseContainerId(id) };
-  const pids = listProcesses(readRecord(containerPaths(place)).cgroup_paths);
+  const { cgroup_paths: groups } = readRecord(containerPaths(place));
+  if (Object.keys(groups).length === 0) {
+    const message = "unable to get all container pids: the container has no cgroup of its own";
+    raise({ kind: "refused", message });
+  }
+  const pids = listProcesses(groups);
   switch (textAsGiven(values, "format") ?? "table") {
     case "table":
       print(selectLines(runPs(given.length === 0 ? defaultArguments : given), pids));

@@ -14,7 +14,14 @@ import {
   releasePreservedFds,
 } from "../host/facts.ts";
 import { type OwnedFd, readText, readTextIfPresent } from "../host/files.ts";
-import { namespacesOf, openProcess, setOomScore, waitForEnd } from "../host/processes.ts";
+import {
+  foreignNamespacesOf,
+  namespacesOf,
+  openProcess,
+  setOomScore,
+  waitForEnd,
+} from "../host/processes.ts";
+import { isOrdinaryUser } from "../host/rootless.ts";
 import { fetchDescriptor } from "../host/terminal.ts";
 import type { Answer } from "../init/answer.ts";
 import { raiseDied } from "../init/doorbell.ts";
@@ -23,11 +30,12 @@ import { startStub } from "../init/stub-process.ts";
 import { setAffinity } from "../inside/attributes.ts";
 import { initName, ownPidSlot } from "../inside/process.ts";
 import { unifiedGroup } from "../plan/cgroup-host.ts";
-import { groupsRule } from "../plan/create-program.ts";
+import { groupsRule, refuseDeniedGroups } from "../plan/create-program.ts";
 import { execCgroupPlaces, type SubCgroups } from "../plan/exec-cgroup.ts";
 import { execParts, type JoinFacts, type PlannedProcess } from "../plan/exec-program.ts";
 import { doorbellFd, masterFd, targetFd } from "../plan/host-facts.ts";
 import { startSteps } from "../plan/start-program.ts";
+import { keepsGroups } from "../spec/annotations.ts";
 import type { ExecProcess } from "../spec/exec-process.ts";
 import { recallConfig } from "../spec/load.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
@@ -133,10 +141,11 @@ export function makeProcess(
   const runtimePid = execute(getpid());
   const activated = options.hook === undefined && isMeantForUs(runtimePid);
   const listenFds = activated ? readListenFds() : 0;
+  const isOrdinary = isOrdinaryUser();
   const facts: JoinFacts = {
     runtimePid,
     preserveFds: options.preserveFds + listenFds,
-    namespaces: namespacesOf(initPid),
+    namespaces: isOrdinary ? foreignNamespacesOf(initPid) : namespacesOf(initPid),
     cgroupPlaces: execCgroupPlaces(groups, options.subCgroups),
   };
   releasePreservedFds(facts.preserveFds);
@@ -148,11 +157,24 @@ export function makeProcess(
     return resolved;
   };
   const attempt: Attempt = { options, target, resolve: resolveOnce, listenFds };
+  if (isOrdinary) {
+    const config = target.readConfig();
+    const asUser = { keepsGroups: keepsGroups(config) };
+    // Who is not root may set the score of a stub only until that is hidden.
+    const { oomScoreAdj } = resolveOnce(config);
+    return attemptOrElsewhere({ ...attempt, oomScoreAdj }, { ...facts, asUser });
+  }
+  return attemptOrElsewhere(attempt, facts);
+}
+
+/** A v2 group that has given controllers to groups below it takes no processes: those of init's own group, then. */
+function attemptOrElsewhere(attempt: Attempt, facts: JoinFacts): MadeProcess {
+  const { options, target } = attempt;
   try {
     return attemptProcess(attempt, facts);
   } catch (error) {
     if (!isBusyGroup(error) || options.subCgroups.size > 0) throw error;
-    // A v2 group that has given controllers to groups below it takes no processes: those of init's own group, then.
+    const initPid = target.record.init_process_pid;
     const v2 = unifiedGroup(readText(`/proc/${initPid}/cgroup`, "finding the cgroup of init"));
     return attemptProcess(attempt, { ...facts, cgroupPlaces: { ...facts.cgroupPlaces, v2 } });
   }
@@ -172,7 +194,7 @@ function runOn(processors: string): void {
 
 function isBusyGroup(error: unknown): boolean {
   if (!(error instanceof FaultError) || error.fault.kind !== "syscall") return false;
-  return error.fault.call === "clone3" && error.fault.errno === "EBUSY";
+  return ["clone3", "write"].includes(error.fault.call) && error.fault.errno === "EBUSY";
 }
 
 type Attempt = {
@@ -180,6 +202,8 @@ type Attempt = {
   readonly target: ExecTarget;
   readonly resolve: (config: ValidatedSpec) => ExecProcess;
   readonly listenFds: number;
+  /** What the stub is given before its first batch; undefined where the process is given it. */
+  readonly oomScoreAdj?: number | undefined;
 };
 
 function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
@@ -199,10 +223,13 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
     undo.use(stub.doorbell);
     const init = liveInit(stub);
     undo.defer(() => endInit(init));
+    if (attempt.oomScoreAdj !== undefined) setOomScore(init.pid, attempt.oomScoreAdj);
     const { planned, answer, situation } = setUp(attempt, facts, init);
     const { process } = planned;
     const { args, env = [], oomScoreAdj } = process;
-    if (oomScoreAdj !== undefined) setOomScore(init.pid, oomScoreAdj);
+    if (oomScoreAdj !== undefined && facts.asUser === undefined) {
+      setOomScore(init.pid, oomScoreAdj);
+    }
     attempt.options.joinResctrl?.(init.pid);
     const path = hook?.path ?? during(starting, () => findProgram(args[0] ?? "", env, answer));
     const pid = answer.results.get(ownPidSlot);
@@ -289,6 +316,7 @@ function planProcess({ options, target, resolve, listenFds }: Attempt): PlannedP
   const config = target.readConfig();
   const linux = config.linux ?? {};
   const process = resolve(config);
+  if (isOrdinaryUser()) refuseDeniedGroups(process, groupsRule(config));
   return {
     process,
     facts: {

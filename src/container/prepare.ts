@@ -23,6 +23,7 @@ import { stubExitAddress } from "../init/stub-process.ts";
 import { type CgroupPlan, planCgroup } from "../plan/cgroup.ts";
 import type { CgroupHost } from "../plan/cgroup-host.ts";
 import { cgroupOwner } from "../plan/cgroup-owner.ts";
+import { groupsRule, refuseDeniedGroups } from "../plan/create-program.ts";
 import type { HostFacts } from "../plan/host-facts.ts";
 import { hasIdmaps, noIdmaps } from "../plan/idmaps.ts";
 import { acceptConfig } from "../spec/accept.ts";
@@ -104,6 +105,7 @@ export async function prepare(
   const document = ordinaryUser ? await completeMaps(parsed) : parsed;
   const specFacts = { noPivot: options.noPivot, rootless: ordinaryUser };
   const spec = acceptConfig(document, specFacts) ?? (await explain(document, specFacts));
+  if (ordinaryUser) refuseDeniedGroups(spec.process, groupsRule(spec));
   const { consoleSocket } = options;
   checkConsole({
     terminal: spec.process.terminal === true,

@@ -106,6 +106,20 @@ export function readExecutable(pid: number): string | undefined {
 /** Joining one that is ours already changes nothing, so that these need not be compared. */
 const harmlessNamespaces: readonly NamespaceType[] = ["mount", "network", "ipc", "uts", "cgroup"];
 
+/** Those of another process in which we are not; for who may not join again what is ours. */
+export function foreignNamespacesOf(pid: number): readonly NamespaceType[] {
+  const all = ["user", "pid", "time", ...harmlessNamespaces] as const;
+  const isForeign = (file: string): boolean =>
+    readLink(`/proc/${pid}/ns/${file}`) !== readLink(`/proc/self/ns/${file}`);
+  return all.filter((type) => isForeign(namespaceFiles.get(type) ?? type));
+}
+
+/** Names in /proc/PID/ns that are not the type's. */
+const namespaceFiles: ReadonlyMap<NamespaceType, string> = new Map([
+  ["mount", "mnt"],
+  ["network", "net"],
+]);
+
 /**
  * The namespaces to join for being where another process is. Ours would be refused (user), cost a fork (pid), or need a
  * kernel that has them (time): of these only such as are not ours.

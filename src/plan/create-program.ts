@@ -22,6 +22,7 @@
 // Without a new (or joined) pid namespace, or a new time namespace, there is no clone: the stub itself becomes init.
 
 import { present } from "../base/assert.ts";
+import { raise } from "../base/fault.ts";
 import { withoutEndSlashes } from "../base/path.ts";
 import { planExecutionDomain, planScheduling } from "../inside/attributes.ts";
 import { planMaskedPaths, planReadonlyPaths } from "../inside/covered-paths.ts";
@@ -333,6 +334,19 @@ function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
     // It may forbid any of the above.
     ...(filter?.atCreate ?? []),
   ];
+}
+
+/**
+ * Refuses additional groups that an ordinary user's map of one group denies, in runc's words.
+ *
+ * @throws `refused` fault
+ */
+export function refuseDeniedGroups(process: Pick<Process, "user">, rule: GroupsRule): void {
+  if (rule !== "denied" || (process.user?.additionalGids ?? []).length === 0) return;
+  raise({
+    kind: "refused",
+    message: "unable to setup user: cannot set any additional groups in a rootless container",
+  });
 }
 
 /** Whether groups are set: with a map of a single id written by an unprivileged caller, setgroups is denied for good. */

@@ -17,7 +17,7 @@
 
 import { present } from "../base/assert.ts";
 import { planExecutionDomain, planScheduling, setAffinity } from "../inside/attributes.ts";
-import { type CgroupPlaces, joinCgroupV1, openCgroupV2 } from "../inside/cgroup.ts";
+import { type CgroupPlaces, joinCgroupV1, joinCgroupV2, openCgroupV2 } from "../inside/cgroup.ts";
 import { type GroupsRule, planCredentials } from "../inside/credentials.ts";
 import { joinKeyringOfInit } from "../inside/keyring.ts";
 import { isLabelled, labelKeyring, planLabels } from "../inside/labels.ts";
@@ -63,6 +63,8 @@ export type JoinFacts = Pick<HostFacts, "runtimePid" | "preserveFds"> & {
   readonly cgroupPlaces: CgroupPlaces;
   /** Those of init in which the runtime is not. */
   readonly namespaces: readonly NamespaceType[];
+  /** Set where the runtime is not root: what it then does in another order. */
+  readonly asUser?: { readonly keepsGroups: boolean } | undefined;
 };
 
 /** What can be found out while the stub is joining. */
@@ -108,8 +110,38 @@ export function* execParts(
   yield batch("process", [...terminal, ...takeTerminal(), ...user]);
 }
 
+/**
+ * An ordinary user has the rights to join anything only in the container's user namespace, and none to the cgroups there:
+ * so these come first, and what the user namespace owns behind it.
+ */
+function joinAsUser(facts: JoinFacts, { keepsGroups }: { readonly keepsGroups: boolean }): Step[] {
+  const { runtimePid, preserveFds, cgroupPlaces, namespaces } = facts;
+  const target = targetFd(preserveFds);
+  return [
+    ...settleStub({ runtimePid, firstForeignFd: target + 1 }),
+    ...joinCgroupV1(cgroupPlaces),
+    ...joinCgroupV2(cgroupPlaces),
+    ...(namespaces.includes("user") ? enterUserNamespace(target, keepsGroups) : []),
+    ...joinNamespacesOf(target, namespaces.filter(isPid)),
+    ...forkInit({ doorbell: doorbellFd(preserveFds), cgroupFd: undefined }),
+  ];
+}
+
+/** New credentials show a process where fs.suid_dumpable is set, and untie it from the runtime. */
+function enterUserNamespace(target: number, keepsGroups: boolean): Step[] {
+  return [
+    ...joinNamespacesOf(target, ["user"]),
+    ...hideFromContainer(),
+    ...becomeRoot(keepsGroups),
+    ...hideFromContainer(),
+    ...dieWithRuntime(),
+  ];
+}
+
 /** From the stub to a process in the container's pid namespace and cgroups. */
-function join({ runtimePid, preserveFds, cgroupPlaces, namespaces }: JoinFacts): Step[] {
+function join(facts: JoinFacts): Step[] {
+  if (facts.asUser !== undefined) return joinAsUser(facts, facts.asUser);
+  const { runtimePid, preserveFds, cgroupPlaces, namespaces } = facts;
   const { v2 } = cgroupPlaces;
   const fd = cgroupFd(preserveFds);
   const bornIn = v2 === undefined ? undefined : fd;
@@ -130,7 +162,8 @@ function isPid(type: NamespaceType): boolean {
 
 /** Into the other namespaces and the root of init, with what only the host's root can do done before. */
 function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
-  const others = joined.namespaces.filter((type) => !isPid(type));
+  const hasUser = joined.asUser !== undefined;
+  const others = joined.namespaces.filter((type) => !isPid(type) && !(hasUser && type === "user"));
   const target = targetFd(joined.preserveFds);
   const affinity = process.execCPUAffinity?.final ?? "";
   const { selinuxLabel = "" } = process;

@@ -1,5 +1,6 @@
 // What `update` makes of new resources: those that the container then has, and the writes that get it there; it reads nothing.
 
+import { raise } from "../base/fault.ts";
 import type { Cpu, LinuxResources, Memory } from "../spec/resources.ts";
 import { type CgroupPaths, type CgroupStep, requireController } from "./cgroup.ts";
 import { planResourcesV1 } from "./cgroup-v1.ts";
@@ -27,6 +28,8 @@ export function planUpdate(
   paths: CgroupPaths,
 ): UpdatePlan {
   const version = cgroupVersion(paths);
+  // A rootless container has none where its caller had no right to make one.
+  const hasNone = Object.keys(paths).length === 0;
   const { memory, cpu, devices: _, ...others } = given;
   const newMemory: Memory = withoutNothing(memory ?? {});
   const newCpu: Cpu = withoutNothing(cpu ?? {});
@@ -39,12 +42,21 @@ export function planUpdate(
   const steps = [...plan.beforeJoin, ...plan.steps].filter(
     (step) => step.kind === "check-usage" || (step.kind === "write" && step.property !== "devices"),
   );
-  for (const step of steps) requireController(step, paths);
+  for (const step of steps) {
+    if (hasNone) refuseWithoutGroup(step);
+    requireController(step, paths);
+  }
   return {
     resources: mergeResources(current, { ...asked, memory: newMemory, cpu: newCpu }),
     steps,
     ignored: plan.ignored,
   };
+}
+
+function refuseWithoutGroup({ controller }: CgroupStep): never {
+  const what = controller === "" ? "a" : controller;
+  const message = `cannot set ${what} limit: container could not join or create cgroup`;
+  return raise({ kind: "refused", message });
 }
 
 /** To runc, and so to its callers, a number of 0 and an empty text say that nothing is asked for. */

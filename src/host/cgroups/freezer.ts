@@ -72,7 +72,13 @@ export function thaw(paths: CgroupPaths): void {
 
 function requireFreezer(paths: CgroupPaths): Freezer {
   const freezer = findFreezer(paths);
-  if (freezer === undefined) raise({ kind: "status", message: "cgroup not exist" });
+  if (freezer === undefined) {
+    const none = Object.keys(paths).length === 0;
+    const message = none
+      ? "cannot toggle freezer: cgroups not configured for container"
+      : "cgroup not exist";
+    raise({ kind: "status", message });
+  }
   return freezer;
 }
 
