@@ -39,6 +39,7 @@ test_packages=(
   "iproute2 /usr/sbin/ip"
   "strace /usr/bin/strace"
   "procps /usr/bin/ps"
+  "uidmap /usr/bin/newuidmap"
   "tmux /usr/bin/tmux"
   "containerd /usr/bin/containerd"
   "docker.io /usr/sbin/dockerd"
