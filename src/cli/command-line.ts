@@ -107,9 +107,20 @@ function readGlobals(values: OptionValues): GlobalOptions {
   return {
     root: findRoot(given),
     rootGiven: given !== undefined,
-    systemdCgroup: flag(values, "systemd-cgroup"),
+    cgroupManager: readCgroupManager(values),
     rootless: readRootless(text(values, "rootless") ?? "auto"),
   };
+}
+
+/** `--systemd-cgroup` is runc's way to say it, `--cgroup-manager` crun's. */
+function readCgroupManager(values: OptionValues): GlobalOptions["cgroupManager"] {
+  if (flag(values, "systemd-cgroup")) return "systemd";
+  const given = text(values, "cgroup-manager") ?? "cgroupfs";
+  if (given === "cgroupfs" || given === "systemd" || given === "disabled") return given;
+  return raise({
+    kind: "refused",
+    message: `invalid --cgroup-manager ${given}: want cgroupfs, systemd or disabled`,
+  });
 }
 
 function readRootless(given: string): "true" | "false" | "auto" {

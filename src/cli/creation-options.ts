@@ -34,7 +34,7 @@ export function readCreationOptions(invocation: Invocation): CreateOptions {
     noPivot: flag(values, "no-pivot"),
     noNewKeyring: flag(values, "no-new-keyring"),
     preserveFds: readPreserveFds(values),
-    systemdCgroup: globals.systemdCgroup,
+    cgroupManager: globals.cgroupManager,
     rootless: globals.rootless,
     warn: log.warning,
   };

@@ -52,8 +52,8 @@ function describeFeatures(host: {
       cgroup: {
         v1: true,
         v2: true,
-        systemd: false,
-        systemdUser: false,
+        systemd: true,
+        systemdUser: true,
         rdma: true,
       },
       seccomp: libseccomp === undefined ? { enabled: false } : describeSeccomp(),

@@ -9,7 +9,7 @@ export type GlobalOptions = {
   readonly root: string;
   /** Whether --root was given: a missing default root only means that there is no container yet. */
   readonly rootGiven: boolean;
-  readonly systemdCgroup: boolean;
+  readonly cgroupManager: "cgroupfs" | "systemd" | "disabled";
   readonly rootless: "true" | "false" | "auto";
 };
 

@@ -20,7 +20,7 @@ export async function program({ globals, values, log }: Invocation): Promise<num
       noPivot: false,
       noNewKeyring: false,
       preserveFds: 0,
-      systemdCgroup: globals.systemdCgroup,
+      cgroupManager: globals.cgroupManager,
       rootless: globals.rootless,
       warn: log.warning,
     },

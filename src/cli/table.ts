@@ -78,6 +78,14 @@ export const globalOptions: readonly Option[] = [
       "system.slice:runc:box",
   },
   {
+    name: "cgroup-manager",
+    kind: "text",
+    fallback: "cgroupfs",
+    usage:
+      "who makes the container's cgroup: cgroupfs, systemd (as --systemd-cgroup), or disabled for none",
+    values: ["cgroupfs", "systemd", "disabled"],
+  },
+  {
     name: "rootless",
     kind: "text",
     fallback: "auto",

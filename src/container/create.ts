@@ -19,14 +19,14 @@ export async function createContainer(options: CreateOptions): Promise<void> {
   const prepared = await prepare(options, { detached: true, fate: "parked" });
   using console = openConsole(options.consoleSocket);
   using pidfdReceiver = openPidfdSocket(options.pidfdSocket ?? pidfdReceiverOf(prepared.spec));
-  const made = makeContainer(options, prepared, "parked");
+  const made = await makeContainer(options, prepared, "parked");
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile, made.init.pid);
     sendTerminal(console, made.terminal);
     sendPidfd(pidfdReceiver, { pid: made.init.pid, origin: "standard" });
     during("unable to start container process", made.park);
   } catch (error) {
-    made.undo();
+    await made.undo();
     throw error;
   }
 }

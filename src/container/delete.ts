@@ -67,6 +67,9 @@ export async function destroyContainer(
   // In a pid namespace of its own everything has ended with init.
   if (!tsRunc.ownPidNamespace) killAll(cgroups, signals.SIGKILL);
   else if (tsRunc.phase === "intent") killAll(onlyMade(record), signals.SIGKILL);
+  if (tsRunc.systemdUnit !== undefined) {
+    await (await import("./unit.ts")).stopUnit(tsRunc.systemdUnit, place.warn);
+  }
   removeCgroup(cgroups, tsRunc.madeCgroups);
   for (const path of tsRunc.madeResctrl ?? []) removeResctrl(path);
   removeContainerDirectory(place);

@@ -45,7 +45,7 @@ export type MadeContainer = {
   /** Parks init, so that it lives on without us. */
   readonly park: () => void;
   /** Takes everything back. */
-  readonly undo: () => void;
+  readonly undo: () => Promise<void>;
 };
 
 /**
@@ -57,11 +57,11 @@ export type MadeContainer = {
  * @param fate whether init will wait for `start`, or get its last batch from us
  * @throws FaultError; nothing is left then
  */
-export function makeContainer(
+export async function makeContainer(
   options: CreateOptions,
   prepared: Prepared,
   fate: "parked" | "started",
-): MadeContainer {
+): Promise<MadeContainer> {
   const directory = claimDirectory(options);
   const undo = new DisposableStack();
   undo.use(directory);
@@ -74,21 +74,22 @@ export function makeContainer(
     const intent = intendedRecord(options, prepared);
     known.intent = intent;
     writeRecord(containerPaths(options), intent);
-    return makeInit({ options, prepared, fate, intent, directory, undo });
+    return await makeInit({ options, prepared, fate, intent, directory, undo });
   } catch (error) {
     undo.dispose();
+    await prepared.systemd?.stop(options.warn);
     throw error;
   }
 }
 
-function makeInit(container: {
+async function makeInit(container: {
   readonly options: CreateOptions;
   readonly prepared: Prepared;
   readonly fate: "parked" | "started";
   readonly intent: ContainerRecord;
   readonly directory: OwnedFd;
   readonly undo: DisposableStack;
-}): MadeContainer {
+}): Promise<MadeContainer> {
   const { options, prepared, intent, directory, undo } = container;
   const { cgroup, facts, spec } = prepared;
   // An init that is started at once needs no socket to be called on.
@@ -116,6 +117,8 @@ function makeInit(container: {
   undo.defer(() => endInit(init));
   const { oomScoreAdj } = spec.process;
   if (oomScoreAdj !== undefined) setOomScore(init.pid, oomScoreAdj);
+  // Everything that the stub starts is born in the unit.
+  if (prepared.systemd !== undefined) await prepared.systemd.start(init.pid);
   const late: { facts?: LateFacts } = {};
   const actions: HostActions = {
     ...hostActions(prepared, made),
@@ -158,6 +161,11 @@ function makeInit(container: {
     drive(init, { parts: facts.filter?.behind ?? [] }, actions);
     return { path, home: homeIn(answer, spec.process.user?.uid ?? 0) };
   });
+  if (prepared.systemd !== undefined) {
+    await prepared.systemd.setResources();
+    applyDeviceRules(prepared);
+    applyResources(cgroup, "limits");
+  }
   const record = completeRecord(intent, {
     late: present(late.facts, "what is known of init"),
     made,
@@ -178,7 +186,10 @@ function makeInit(container: {
     park: () => {
       drive(init, { parts: [parkingPart(spec, facts)] }, actions);
     },
-    undo: () => undo.dispose(),
+    undo: async () => {
+      undo.dispose();
+      await prepared.systemd?.stop(options.warn);
+    },
   };
 }
 
@@ -197,10 +208,7 @@ function hostActions(
     },
     "write-id-maps": (pid) => writeIdMaps(pid, { uids: uidMappings, gids: gidMappings }),
     "write-time-offsets": (pid) => writeTimeOffsets(pid, spec.linux?.timeOffsets),
-    "apply-device-rules": () => {
-      if (rootless) bearRefusal(() => applyResources(cgroup, "devices"));
-      else applyResources(cgroup, "devices");
-    },
+    "apply-device-rules": () => applyDeviceRules({ cgroup, rootless }),
     "set-rlimits": (pid) => {
       const limits = effectiveLimits(spec.process.rlimits ?? [], facts.callerOpenFiles);
       for (const limit of limitsUntilStart(limits)) {
@@ -212,6 +220,11 @@ function hostActions(
       for (const { call, doing } of planScheduling(spec.process, pid)) must(call, doing);
     },
   };
+}
+
+function applyDeviceRules({ cgroup, rootless }: Pick<Prepared, "cgroup" | "rootless">): void {
+  if (rootless) bearRefusal(() => applyResources(cgroup, "devices"));
+  else applyResources(cgroup, "devices");
 }
 
 /** Device rules are never an ordinary user's to make: it has no devices but those that the host's rights give it. */
@@ -306,6 +319,7 @@ export function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared
       ownPidNamespace: newNamespaces(spec.linux?.namespaces ?? []).includes("pid"),
       // What is missing now is what we are about to make.
       madeCgroups: directories.filter((path) => !exists(path)),
+      ...(prepared.systemd === undefined ? {} : { systemdUnit: prepared.systemd.place }),
       ...(resctrl === undefined ? {} : { madeResctrl: resctrl.missing }),
       callerOpenFiles: { soft: `${soft}`, hard: `${hard}` },
     },

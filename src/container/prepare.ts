@@ -20,7 +20,7 @@ import { readNotifySocket } from "../host/notify-address.ts";
 import type { ResctrlPlan } from "../host/resctrl.ts";
 import { isOrdinaryUser, isRootlessForCgroups } from "../host/rootless.ts";
 import { stubExitAddress } from "../init/stub-process.ts";
-import { type CgroupPlan, planCgroup } from "../plan/cgroup.ts";
+import { type CgroupPlan, type CgroupRequest, planCgroup, planNoCgroup } from "../plan/cgroup.ts";
 import type { CgroupHost } from "../plan/cgroup-host.ts";
 import { cgroupOwner } from "../plan/cgroup-owner.ts";
 import { groupsRule, refuseDeniedGroups } from "../plan/create-program.ts";
@@ -39,6 +39,7 @@ import type { PreparedFilter } from "./filter.ts";
 import type { OpenedIdmaps } from "./idmaps.ts";
 import { keyringName } from "./record.ts";
 import { containerPaths } from "./store.ts";
+import type { ContainerUnit } from "./unit.ts";
 
 /** What the caller of create or run has asked for. */
 export type CreateOptions = {
@@ -52,7 +53,7 @@ export type CreateOptions = {
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   readonly preserveFds: number;
-  readonly systemdCgroup: boolean;
+  readonly cgroupManager: "cgroupfs" | "systemd" | "disabled";
   readonly rootless: "true" | "false" | "auto";
   /** Told what is odd in the config, in words, and not worth failing. */
   readonly warn: (message: string) => void;
@@ -81,6 +82,8 @@ export type Prepared = {
   readonly resctrl: (ResctrlPlan & { readonly enter: (pid: number) => Disposable }) | undefined;
   /** Fills tmpfs that begin with what they cover; undefined where there are none. */
   readonly copyUp: typeof copyUp | undefined;
+  /** The unit that holds the container; undefined where systemd is not asked. */
+  readonly systemd: ContainerUnit | undefined;
   /** Opens the user namespaces of idmapped mounts; undefined where there are none. */
   readonly openIdmaps: (() => OpenedIdmaps) | undefined;
 };
@@ -96,9 +99,6 @@ export async function prepare(
   purpose: { readonly detached: boolean; readonly fate: "parked" | "started" },
 ): Promise<Prepared> {
   const { bundle, id } = options;
-  if (options.systemdCgroup) {
-    raise({ kind: "unsupported", pointer: "--systemd-cgroup", what: "the systemd cgroup driver" });
-  }
   const configText = readConfig(bundle);
   const parsed = parseConfig(configText, "config.json");
   const ordinaryUser = isOrdinaryUser();
@@ -123,11 +123,8 @@ export async function prepare(
   const { cgroupsPath, resources } = linux;
   const owner = host.version === "v2" ? cgroupOwner(spec) : undefined;
   const rootless = isRootlessForCgroups(options.rootless);
-  const wanted = planCgroup({ id, cgroupsPath, resources, owner }, host);
-  const cgroup = await permitted(wanted, {
-    host,
-    bears: rootless && (cgroupsPath ?? "") === "",
-  });
+  const request = { id, cgroupsPath, resources, owner };
+  const { cgroup, systemd } = await planGroups(request, host, { options, spec, rootless });
   const listenFds = readListenFds();
   const filter =
     linux.seccomp === undefined
@@ -166,6 +163,7 @@ export async function prepare(
   const notifying = facts.notifies ? await import("../host/notify-socket.ts") : undefined;
   const { makeNotifyMount } = notifying ?? {};
   const rare = {
+    systemd,
     moveNetDevices: await loadNetDevices(linux),
     hooks: spec.hooks === undefined ? undefined : await import("./hooks.ts"),
     resctrl: await loadResctrl(id, linux),
@@ -181,6 +179,33 @@ export async function prepare(
 /** Adds the maps that an ordinary user need not write down. */
 async function completeMaps(document: unknown): Promise<unknown> {
   return (await import("./automatic-maps.ts")).addAutomaticMaps(document);
+}
+
+/** The container's groups by the manager that was asked for, and its unit where that is systemd. */
+async function planGroups(
+  request: CgroupRequest,
+  host: CgroupHost,
+  around: {
+    readonly options: Pick<CreateOptions, "cgroupManager">;
+    readonly spec: ValidatedSpec;
+    readonly rootless: boolean;
+  },
+): Promise<{ readonly cgroup: CgroupPlan; readonly systemd: ContainerUnit | undefined }> {
+  const { options, spec, rootless } = around;
+  if (options.cgroupManager === "disabled") {
+    return { cgroup: planNoCgroup(request, host), systemd: undefined };
+  }
+  if (options.cgroupManager === "systemd") {
+    const { prepareUnit } = await import("./unit.ts");
+    const annotations = spec.annotations ?? {};
+    const systemd = await prepareUnit({ ...request, annotations }, host, isOrdinaryUser());
+    return { cgroup: systemd.cgroup, systemd };
+  }
+  const bears = rootless && (request.cgroupsPath ?? "") === "";
+  return {
+    cgroup: await permitted(planCgroup(request, host), { host, bears }),
+    systemd: undefined,
+  };
 }
 
 /** The plan without what the caller has no right to, where that can be borne. */

@@ -3,6 +3,7 @@
 import { raise } from "../base/fault.ts";
 import { readTextIfPresent, replaceFile } from "../host/files.ts";
 import type { ProcessIdentity } from "../host/processes.ts";
+import type { UnitPlace } from "../host/systemd/unit.ts";
 import type { CgroupPaths } from "../plan/cgroup.ts";
 import type { Hook } from "../spec/types.ts";
 import type { ContainerPaths } from "./store.ts";
@@ -69,6 +70,8 @@ export type ContainerRecord = {
     readonly madeCgroups: readonly string[];
     /** The directories of resctrl that we made ourselves and may remove, the inner one first. */
     readonly madeResctrl?: readonly string[];
+    /** The unit of systemd that holds the container; absent where we made its groups ourselves. */
+    readonly systemdUnit?: UnitPlace;
     /** The limit of open files that the caller of create had. */
     readonly callerOpenFiles: { readonly soft: string; readonly hard: string };
   };

@@ -67,6 +67,9 @@ export async function restoreContainer(
   prepared: Prepared,
   listeners: RestoreListeners,
 ): Promise<RestoredContainer> {
+  if (options.cgroupManager === "systemd") {
+    raise({ kind: "unsupported", pointer: "--systemd-cgroup", what: "restoring into a unit" });
+  }
   refuseRootless("restore", options.warn);
   refuseIdmapped(prepared.spec);
   const criu = await import("../host/criu/service.ts");

@@ -38,10 +38,14 @@ export async function updateContainer(
     asked.schemata === undefined
       ? undefined
       : (await import("./update-schemata.ts")).updateSchemata(paths, record, asked.schemata);
+  const { systemdUnit } = record.tsRunc;
+  const unit = systemdUnit === undefined ? undefined : await import("./unit.ts");
   try {
+    if (systemdUnit !== undefined) await unit?.updateUnit(systemdUnit, record, plan.resources);
     updateResources(plan.steps, record.cgroup_paths, warn);
   } catch (error) {
     takeBack?.();
+    if (systemdUnit !== undefined) await unit?.updateUnit(systemdUnit, record, current);
     throw error;
   }
   const kept = { ...config, linux: { ...config.linux, resources: plan.resources } };

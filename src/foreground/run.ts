@@ -41,7 +41,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
     execute(prctl(prctlOptions.PR_SET_CHILD_SUBREAPER, 1));
   }
   const notifying = prepared.facts.notifies ? await import("./notify.ts") : undefined;
-  const made = makeContainer(options, prepared, "started");
+  const made = await makeContainer(options, prepared, "started");
   const start = (): Promise<void> =>
     startContainer(options, { prepared, made, console, pidfdReceiver });
   const openNotifier = (mainPid: number) =>
@@ -50,7 +50,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
     using notifier = await orUndo(made, () => openNotifier(made.init.pid));
     using pidfd = notifier && own(must(pidfdOpen(made.init.pid), "watching the container"));
     await orUndo(made, start);
-    runPoststartHooks(prepared, made);
+    await runPoststartHooks(prepared, made);
     if (notifier === undefined || pidfd === undefined) return 0;
     unlock(made.directory);
     notifying?.awaitReady(notifier, pidfd);
@@ -65,7 +65,7 @@ export async function runContainer(options: RunOptions): Promise<number> {
       ? undefined
       : relayTerminal(host, { master: terminal, pidfd, notifier });
   await orUndo(made, start);
-  runPoststartHooks(prepared, made);
+  await runPoststartHooks(prepared, made);
   // While it runs it is everybody's: update, start and delete must not wait for its end.
   unlock(made.directory);
   const status = await attendant.ended(
@@ -83,13 +83,13 @@ async function orUndo<T>(made: MadeContainer, action: () => T | Promise<T>): Pro
   try {
     return await action();
   } catch (error) {
-    made.undo();
+    await made.undo();
     throw error;
   }
 }
 
 /** Runs the poststart hooks, or the container is taken back. Without any, nothing is done. */
-function runPoststartHooks({ spec, hooks }: Prepared, made: MadeContainer): void {
+async function runPoststartHooks({ spec, hooks }: Prepared, made: MadeContainer): Promise<void> {
   const { poststart = [] } = spec.hooks ?? {};
   if (hooks === undefined || poststart.length === 0) return;
   unlock(made.directory);
@@ -97,7 +97,7 @@ function runPoststartHooks({ spec, hooks }: Prepared, made: MadeContainer): void
     during(starting, () => hooks.runPoststartHooks(made.record, spec));
   } catch (error) {
     // One of them may have had it deleted, and another container have the name since.
-    if (lockAgain(made.directory)) made.undo();
+    if (lockAgain(made.directory)) await made.undo();
     throw error;
   }
 }

@@ -78,6 +78,8 @@ export type CgroupPlan = ResourcePlan & {
   readonly controllers: readonly string[];
   /** v2: the uid that is to own the group. */
   readonly owner?: number | undefined;
+  /** systemd has made the group and put init into it. */
+  readonly adopts?: true;
 };
 
 export type CgroupRequest = {
@@ -136,6 +138,21 @@ export function planCgroup(request: CgroupRequest, host: CgroupHost): CgroupPlan
 
 function rank({ controllers }: Pick<CgroupHierarchy, "controllers">): number {
   return Math.min(...controllers.map((controller) => v1Order.indexOf(controller)));
+}
+
+/**
+ * The plan of a container that gets no group and stays in its caller's: nothing is made, and nothing is limited.
+ *
+ * @returns with every resource that was asked for among those that are ignored
+ */
+export function planNoCgroup(
+  { resources = {} }: CgroupRequest,
+  { version }: Pick<CgroupHost, "version">,
+): CgroupPlan {
+  const because = "--cgroup-manager disabled makes no group for it";
+  const ignored = Object.keys(resources).map((property) => ({ property, because }));
+  const nothing = { hierarchies: [], controllers: [], beforeJoin: [], steps: [] };
+  return { version, paths: {}, ...nothing, ignored };
 }
 
 /**

@@ -27,7 +27,8 @@ const unchangedId = 0xffffffff;
  *
  * Directories between the mount point and the container's own stay when the container is deleted, as with runc.
  *
- * @returns the container's own directories that did not exist before: the only ones that may be removed later
+ * @returns the container's own directories that did not exist before, or that systemd made for it: the only ones that
+ * may be removed later
  * @throws `status` when a directory exists with processes in it, or is frozen; `syscall`
  */
 export function makeCgroup(plan: CgroupPlan): readonly string[] {
@@ -41,13 +42,14 @@ export function makeCgroup(plan: CgroupPlan): readonly string[] {
       if (hierarchy.controllers.includes("cpuset")) fillCpuset(hierarchy, isNew);
       if (plan.version === "v2") settleThreading([...new Set([...made, hierarchy.path])], plan);
     }
-    refuseUsed(plan, existed);
+    if (plan.adopts !== true) refuseUsed(plan, existed);
     for (const directory of made) applyToParent(directory, plan);
     applyWrites(plan.beforeJoin, plan.paths);
     // What root has made is root's.
     if (plan.owner !== undefined && plan.owner !== 0) {
       for (const { path } of plan.hierarchies) giveAway(path, plan.owner);
     }
+    if (plan.adopts === true) return [...new Set(Object.values(plan.paths))];
     return made.filter((directory) => plan.hierarchies.some(({ path }) => path === directory));
   } catch (error) {
     for (const directory of made.reverse()) tryRemoveDirectory(directory);
@@ -186,8 +188,12 @@ function settleThreading(directories: readonly string[], plan: CgroupPlan): void
   }
 }
 
-/** Refuses a cgroup that another container, or anyone, is using. */
-function refuseUsed(plan: CgroupPlan, existed: readonly PlannedHierarchy[]): void {
+/**
+ * Refuses a cgroup that another container, or anyone, is using.
+ *
+ * @throws `status` in runc's words
+ */
+export function refuseUsed(plan: CgroupPlan, existed: readonly PlannedHierarchy[]): void {
   const pids = new Set(existed.flatMap(({ path }) => listProcesses({ "": path })));
   if (pids.size > 0) {
     raise({

@@ -1,0 +1,91 @@
+// The unit of systemd that holds a container, from its plan to its end; loaded only where systemd looks after cgroups.
+//
+//   prepareUnit      before anything is made: which unit, which groups
+//   start            the stub is in the unit, and everything that it starts is born there
+//   setResources     systemd knows the limits and device rules, and keeps them when it sets the group up anew
+
+import { refuseUsed } from "../host/cgroups/make.ts";
+import { exists, readText } from "../host/files.ts";
+import {
+  readSystemdFacts,
+  setUnitProperties,
+  startUnit,
+  stopUnit,
+  type UnitPlace,
+} from "../host/systemd/unit.ts";
+import type { CgroupPlan, CgroupRequest } from "../plan/cgroup.ts";
+import type { CgroupHost } from "../plan/cgroup-host.ts";
+import { cgroupVersion } from "../plan/cgroup-version.ts";
+import { planAskedProperties } from "../plan/systemd-annotations.ts";
+import { planUnitDevices } from "../plan/systemd-devices.ts";
+import { planUnitResources } from "../plan/systemd-resources.ts";
+import { planUnit, planUnitCgroup, planUnitStart } from "../plan/systemd-unit.ts";
+import type { LinuxResources } from "../spec/resources.ts";
+import type { ContainerRecord } from "./record.ts";
+
+export type ContainerUnit = {
+  readonly place: UnitPlace;
+  readonly cgroup: CgroupPlan;
+  /** Starts the unit with this process in it. */
+  readonly start: (pid: number) => Promise<void>;
+  /** Has systemd keep the resources; it writes some files of the group then, which have to be written after it. */
+  readonly setResources: () => Promise<void>;
+  /** Stops the unit where it was started. */
+  readonly stop: (warn: (message: string) => void) => Promise<void>;
+};
+
+/**
+ * Plans the unit of a container. Changes nothing.
+ *
+ * @param rootless whether it is the user's own manager that is asked
+ * @throws `refused`, `host` faults
+ */
+export async function prepareUnit(
+  request: CgroupRequest & { readonly annotations: Readonly<Record<string, string>> },
+  host: CgroupHost,
+  rootless: boolean,
+): Promise<ContainerUnit> {
+  const { id, resources = {}, annotations } = request;
+  const manager = rootless ? "user" : "system";
+  const defaultSlice = rootless && host.version === "v2" ? "user.slice" : "system.slice";
+  const unit = planUnit(request, defaultSlice);
+  const asked = planAskedProperties(annotations);
+  const facts = await readSystemdFacts(manager);
+  const cgroup = planUnitCgroup(request, host, { unit, managerGroup: facts.group });
+  const { version } = cgroup;
+  const place: UnitPlace = { name: unit.name, manager };
+  const limits = planUnitResources(resources, { version, systemd: facts.version });
+  const devices = planUnitDevices(resources.devices ?? [], readDeviceGroups());
+  const state = { started: false };
+  return {
+    place,
+    cgroup,
+    start: async (pid) => {
+      const existing = cgroup.hierarchies.filter(({ path }) => exists(path));
+      if (existing.length > 0) refuseUsed(cgroup, existing);
+      state.started = true;
+      await startUnit(place, planUnitStart(unit, { id, pid, version, asked }));
+    },
+    setResources: () => setUnitProperties(place, [...devices, ...limits]),
+    stop: async (warn) => {
+      if (state.started) await stopUnit(place, warn);
+    },
+  };
+}
+
+function readDeviceGroups(): string {
+  return readText("/proc/devices", "finding the names of devices");
+}
+
+/** Has systemd keep the new resources of a container, which update.ts writes; device rules stay. */
+export async function updateUnit(
+  place: UnitPlace,
+  { cgroup_paths: paths }: ContainerRecord,
+  resources: LinuxResources,
+): Promise<void> {
+  const facts = await readSystemdFacts(place.manager);
+  const version = cgroupVersion(paths);
+  await setUnitProperties(place, planUnitResources(resources, { version, systemd: facts.version }));
+}
+
+export { stopUnit };
