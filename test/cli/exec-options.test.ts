@@ -16,7 +16,12 @@ const silent = { error: () => {}, warning: () => {}, debug: () => {} };
 function read(...argv: readonly string[]): ExecOptions {
   const line = parseCommandLine(["exec", ...argv], "runc");
   if (line.kind !== "command") throw new Error(`${argv.join(" ")} is ${line.kind}`);
-  const globals = { root: "/r", rootGiven: true, cgroupManager: "cgroupfs", rootless: "auto" } as const;
+  const globals = {
+    root: "/r",
+    rootGiven: true,
+    cgroupManager: "cgroupfs",
+    rootless: "auto",
+  } as const;
   return readExecOptions({ ...line, globals, log: silent });
 }
 

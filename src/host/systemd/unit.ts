@@ -2,7 +2,8 @@
 
 import { FaultError, raise } from "../../base/fault.ts";
 import type { UnitProperty } from "../../plan/systemd-unit.ts";
-import { type ManagerKind, type SystemdManager, systemdTimeoutMs, withManager } from "./bus.ts";
+import { type ManagerKind, type SystemdManager, withManager } from "./bus.ts";
+import { DBusError } from "./connection.ts";
 
 /** A unit, and whose manager has it. */
 export type UnitPlace = { readonly name: string; readonly manager: ManagerKind };
@@ -149,19 +150,12 @@ function encodeProperty({ name, signature, value }: UnitProperty): unknown {
 }
 
 function isNamed(error: unknown, dbusName: string): boolean {
-  return dbusNameOf(error) === dbusName;
-}
-
-function dbusNameOf(error: unknown): string | undefined {
-  const known = typeof error === "object" && error !== null && "dbusName" in error;
-  return known && typeof error.dbusName === "string" ? error.dbusName : undefined;
+  return error instanceof DBusError && error.dbusName === dbusName;
 }
 
 /** The fault for an error of D-Bus; any other error is itself. */
 function explain(name: string, error: unknown, doing = `unable to change unit ${name}`): unknown {
-  const dbusName = dbusNameOf(error);
-  if (dbusName === undefined || !(error instanceof Error)) return error;
-  const late = dbusName === "org.freedesktop.DBus.Error.NoReply";
-  const words = late ? `no answer within ${systemdTimeoutMs / 1000} s` : error.message;
-  return new FaultError({ kind: "host", message: `${doing}: ${words}` }, { cause: error });
+  if (!(error instanceof DBusError)) return error;
+  const message = `${doing}: ${error.message}`;
+  return new FaultError({ kind: "host", message }, { cause: error });
 }
