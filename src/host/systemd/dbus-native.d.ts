@@ -27,6 +27,7 @@ declare module "dbus-native/lib/message.js" {
     ): void;
   };
 
+  // biome-ignore lint/style/noDefaultExport: this is how the package exports it.
   export { message as default };
 }
 
@@ -39,5 +40,6 @@ declare module "dbus-native/lib/handshake.js" {
     done: (error: Error | null) => void,
   ): void;
 
+  // biome-ignore lint/style/noDefaultExport: this is how the package exports it.
   export { handshake as default };
 }
