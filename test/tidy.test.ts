@@ -125,7 +125,9 @@ test("a file of src imports only its own room and those to the left", () => {
 test("a file of src imports nothing from outside but packages and its share of build/", () => {
   const offences = product.flatMap(({ path, imports }) =>
     imports
-      .filter(({ target }) => target.includes("/") && !/^(src\/|node:|@|dbus-native\/)/.test(target))
+      .filter(
+        ({ target }) => target.includes("/") && !/^(src\/|node:|@|dbus-native\/)/.test(target),
+      )
       .filter(({ target }) => generated[target] !== room(path))
       .map(({ target }) => `${path} imports ${target}`),
   );

@@ -1,0 +1,117 @@
+// The units and groups that the systemd cgroup driver makes, field by field beside those of runc's; and that none stays after
+// many. Runs in the machines of test/vm that have systemd. Needs root.
+
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { LinuxResources } from "../../src/spec/resources.ts";
+import { runc } from "../cli/executable.ts";
+import { openRoom, type RuntimeName } from "../support/room.ts";
+import {
+  groupOf,
+  hasSystemd,
+  makeSleeper,
+  readOf,
+  runDriven,
+  show,
+  unitsLeft,
+  cgroupVersion as version,
+} from "../support/systemd.ts";
+
+const test = suite("kernel/cgroup-systemd-contract");
+const check = hasSystemd ? test : test.skip;
+const besideRunc = hasSystemd && runc !== undefined ? test : test.skip;
+const mib = 1 << 20;
+
+const room = openRoom("systemd-contract");
+const run = (of: RuntimeName, ...argv: readonly string[]): string => runDriven(room, of, ...argv);
+const makeBundle = (change: Parameters<typeof makeSleeper>[1]): string => makeSleeper(room, change);
+if (!hasSystemd) {
+  console.log("skip: no systemd here");
+  room.remove();
+}
+
+/** What tells time, counts, or names one unit. */
+const passing =
+  /Timestamp|^(Id|Names|Description|InvocationID|ControlGroup|ControlGroupId|MemoryCurrent|MemoryAvailable|MemoryPeak|CPUUsageNSec|TasksCurrent|Job|IORead|IOWrite|IP|RequiresMountsFor|EffectiveCPUs|EffectiveMemoryNodes|MemorySwap(Current|Peak))/;
+const counters =
+  /usage|stat$|\.current$|\.peak$|failcnt|events|procs$|tasks$|threads$|numa_stat|pressure$|io_service|io_merged|io_queued|io_wait|sectors|cpuacct|event_control|force_empty|time|reset$/;
+
+function filesOf(group: string): Readonly<Record<string, string>> {
+  const files = readdirSync(group, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && !counters.test(entry.name))
+    .map(({ name }) => name)
+    .sort();
+  return Object.fromEntries(files.map((name) => [name, readOf(join(group, name))]));
+}
+
+/**
+ * A list in some order. Of devices runc leaves out those that are not there now, and with them their rules after the next
+ * daemon-reload.
+ */
+function settle(value: string): string {
+  return value
+    .split("; ")
+    .filter((entry) => !entry.startsWith("/dev/") || existsSync(entry.replace(/ .*/, "")))
+    .sort()
+    .join("; ");
+}
+
+const controllers = version === "v2" ? [""] : ["cpu", "cpuset", "memory", "pids", "devices"];
+
+const cases: Readonly<Record<string, LinuxResources>> = {
+  "no resources": {},
+  memory: { memory: { limit: 64 * mib, reservation: 32 * mib, swap: 96 * mib } },
+  "a quota that is not a whole step": { cpu: { quota: 33_333, period: 100_000 } },
+  "a quota and a period": { cpu: { quota: 20_000, period: 50_000 } },
+  processes: { pids: { limit: 33 } },
+  "processes without a limit": { pids: { limit: -1 } },
+  "processors and nodes": { cpu: { cpus: "0", mems: "0" } },
+  devices: {
+    devices: [
+      { allow: false, access: "rwm" },
+      { allow: true, type: "c", major: 10, minor: 229, access: "rw" },
+      { allow: true, type: "c", major: 4, access: "rwm" },
+    ],
+  },
+};
+
+besideRunc("the unit's properties and the group's files are those of runc's driver", () => {
+  for (const [name, resources] of Object.entries(cases)) {
+    const [one, other] = (["ts-runc", "runc"] as const).map((of) => {
+      const id = room.newId();
+      run(of, "run", "--detach", "--bundle", makeBundle({ resources }), id);
+      const unit = `runc-${id}.scope`;
+      const properties = [...show(unit)]
+        .filter(([key]) => !passing.test(key))
+        .map(([key, value]) => [key, settle(value.replaceAll(id, "ID"))] as const);
+      const files = controllers.map((controller) =>
+        filesOf(groupOf(controller, `/system.slice/${unit}`)),
+      );
+      run(of, "delete", "--force", id);
+      assert.is(show(unit).get("LoadState"), "not-found", `${of} leaves ${unit}`);
+      return { properties: Object.fromEntries(properties), files };
+    });
+    assert.equal(one?.properties, other?.properties, name);
+    assert.equal(one?.files, other?.files, name);
+  }
+});
+
+check("fifty containers one after the other leave no unit and no group", () => {
+  const bundle = room.makeBundle({ process: { args: ["true"] } }).directory;
+  for (let count = 0; count < 50; count += 1) {
+    run("ts-runc", "run", "--bundle", bundle, room.newId());
+  }
+});
+
+check("nothing is left", async () => {
+  for (const { id } of JSON.parse(room.tsRunc(["list", "--format", "json"]).stdout || "[]") ?? []) {
+    room.tsRunc(["delete", "--force", id]);
+  }
+  assert.is(unitsLeft(), "");
+  assert.equal(await room.leftovers(), []);
+  room.remove();
+});
+
+test.run();
