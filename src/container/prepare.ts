@@ -20,7 +20,13 @@ import { readNotifySocket } from "../host/notify-address.ts";
 import type { ResctrlPlan } from "../host/resctrl.ts";
 import { isOrdinaryUser, isRootlessForCgroups } from "../host/rootless.ts";
 import { stubExitAddress } from "../init/stub-process.ts";
-import { type CgroupPlan, type CgroupRequest, planCgroup, planNoCgroup } from "../plan/cgroup.ts";
+import {
+  type CgroupPaths,
+  type CgroupPlan,
+  type CgroupRequest,
+  planCgroup,
+  planNoCgroup,
+} from "../plan/cgroup.ts";
 import type { CgroupHost } from "../plan/cgroup-host.ts";
 import { cgroupOwner } from "../plan/cgroup-owner.ts";
 import { groupsRule, refuseDeniedGroups } from "../plan/create-program.ts";
@@ -124,7 +130,7 @@ export async function prepare(
   const owner = host.version === "v2" ? cgroupOwner(spec) : undefined;
   const rootless = isRootlessForCgroups(options.rootless);
   const request = { id, cgroupsPath, resources, owner };
-  const { cgroup, systemd } = await planGroups(request, host, { options, spec, rootless });
+  const { cgroup, wanted, systemd } = await planGroups(request, host, { options, spec, rootless });
   const listenFds = readListenFds();
   const filter =
     linux.seccomp === undefined
@@ -134,7 +140,7 @@ export async function prepare(
     bundle,
     root,
     cgroupPlaces: cgroupPlaces(cgroup),
-    cgroup: cgroupMountFacts(linux, host, { paths: cgroup.paths, wanted: wanted.paths }),
+    cgroup: cgroupMountFacts(linux, host, { paths: cgroup.paths, wanted }),
     runtimePid: execute(getpid()),
     preserveFds: options.preserveFds + listenFds,
     // Without a mount namespace there is no way to show it the socket.
@@ -190,22 +196,27 @@ async function planGroups(
     readonly spec: ValidatedSpec;
     readonly rootless: boolean;
   },
-): Promise<{ readonly cgroup: CgroupPlan; readonly systemd: ContainerUnit | undefined }> {
+): Promise<{
+  readonly cgroup: CgroupPlan;
+  /** Where the groups would be with every right. */
+  readonly wanted: CgroupPaths;
+  readonly systemd: ContainerUnit | undefined;
+}> {
   const { options, spec, rootless } = around;
   if (options.cgroupManager === "disabled") {
-    return { cgroup: planNoCgroup(request, host), systemd: undefined };
+    const wanted = planCgroup({ id: request.id }, host).paths;
+    return { cgroup: planNoCgroup(request, host), wanted, systemd: undefined };
   }
   if (options.cgroupManager === "systemd") {
     const { prepareUnit } = await import("./unit.ts");
     const annotations = spec.annotations ?? {};
     const systemd = await prepareUnit({ ...request, annotations }, host, isOrdinaryUser());
-    return { cgroup: systemd.cgroup, systemd };
+    return { cgroup: systemd.cgroup, wanted: systemd.cgroup.paths, systemd };
   }
   const bears = rootless && (request.cgroupsPath ?? "") === "";
-  return {
-    cgroup: await permitted(planCgroup(request, host), { host, bears }),
-    systemd: undefined,
-  };
+  const plan = planCgroup(request, host);
+  const cgroup = await permitted(plan, { host, bears });
+  return { cgroup, wanted: plan.paths, systemd: undefined };
 }
 
 /** The plan without what the caller has no right to, where that can be borne. */

@@ -43,7 +43,7 @@ function filesOf(group: string): Readonly<Record<string, string>> {
     .filter((entry) => entry.isFile() && !counters.test(entry.name))
     .map(({ name }) => name)
     .sort();
-  return Object.fromEntries(files.map((name) => [name, readOf(join(group, name))]));
+  return Object.fromEntries(files.map((name) => [name, sortLines(readOf(join(group, name)))]));
 }
 
 /**
@@ -56,6 +56,11 @@ function settle(value: string): string {
     .filter((entry) => !entry.startsWith("/dev/") || existsSync(entry.replace(/ .*/, "")))
     .sort()
     .join("; ");
+}
+
+/** The lines of devices.list are in the order in which they were written, which means nothing. */
+function sortLines(content: string): string {
+  return content.split("\n").sort().join("\n");
 }
 
 const controllers = version === "v2" ? [""] : ["cpu", "cpuset", "memory", "pids", "devices"];
