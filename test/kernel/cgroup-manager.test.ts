@@ -36,7 +36,7 @@ test("without a group there is still a life: created, started, entered, killed, 
   assert.is(run("exec", id, "echo", "here"), "here\n");
   const pause = room.tsRunc(["pause", id]);
   assert.is(pause.status, 1);
-  assert.match(pause.stderr, "cgroup not exist");
+  assert.match(pause.stderr, "cgroups not configured for container");
   run("kill", id, "KILL");
   run("delete", "--force", id);
 });

@@ -282,7 +282,7 @@ check("freeze() and thaw() are seen by readFrozen() and by the process", async (
   assert.is(readFrozen(plan.paths), false);
   assert.is(
     faultText(() => freeze({})),
-    "cgroup not exist",
+    "cannot toggle freezer: cgroups not configured for container",
   );
 });
 
