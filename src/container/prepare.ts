@@ -127,7 +127,8 @@ export async function prepare(
   const root = readRootFacts(rootfs, linux.rootfsPropagation);
   const host = readCgroupHost();
   const { cgroupsPath, resources } = linux;
-  const owner = host.version === "v2" ? cgroupOwner(spec) : undefined;
+  // An ordinary user can give nothing away, and what it makes is its own.
+  const owner = host.version === "v2" && !ordinaryUser ? cgroupOwner(spec) : undefined;
   const rootless = isRootlessForCgroups(options.rootless);
   const request = { id, cgroupsPath, resources, owner };
   const { cgroup, wanted, systemd } = await planGroups(request, host, { options, spec, rootless });

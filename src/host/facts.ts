@@ -68,12 +68,15 @@ export function cgroupMountFacts(
   const has = (wanted: string) => (linux.namespaces ?? []).some(({ type }) => type === wanted);
   const ownNamespace = has("cgroup");
   if (host.version === "v2") {
+    if (plan.paths[""] === undefined) {
+      return { version: "v2", ownNamespace, shown: undefined, hidden: true };
+    }
     // All of it, as with runc; but not to a user who may own more of it than this group (CVE-2023-25809).
     const owned = has("user") || isInUserNamespace();
     return {
       version: "v2",
       ownNamespace,
-      shown: owned ? (plan.paths[""] ?? host.hierarchy.ownPath) : cgroupRoot,
+      shown: owned ? plan.paths[""] : cgroupRoot,
     };
   }
   const hierarchies = host.hierarchies.flatMap(({ controllers, mountPoint, ownPath }) => {

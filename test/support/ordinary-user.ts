@@ -57,7 +57,7 @@ export function openUser(room: Room): OrdinaryUser {
       XDG_RUNTIME_DIR: runtimeDirectory,
       ...environment,
     };
-    const drop = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", ...argv];
+    const drop = ["/usr/bin/setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", ...argv];
     const script = `${before} && exec "$@"`;
     const own = before === ":" ? drop : ["unshare", "--mount", "sh", "-c", script, "sh", ...drop];
     return runBriefly(own, { env, cwd: room.directory });

@@ -36,6 +36,11 @@ export type CgroupMountFacts = {
       readonly version: "v2";
       /** The directory of the host's that a container without a cgroup namespace is shown. */
       readonly shown: string | undefined;
+      /**
+       * The container has no group of its own: what it could see is its caller's, who may own it, and whose other processes
+       * it could kill or stop there (CVE-2023-25809).
+       */
+      readonly hidden?: boolean;
     }
   | { readonly version: "v1"; readonly hierarchies: readonly CgroupV1Hierarchy[] }
 );
@@ -65,6 +70,16 @@ function planV2(
   const { destination } = mount;
   const { propagations } = options;
   const place = { doing, name, destination, kind: "directory", propagations } as const;
+  if (facts.hidden === true) {
+    const empty = { ...mount, type: "tmpfs", source: "tmpfs" };
+    const covering = parseMountOptions(["ro", "size=4k", "nr_inodes=1"]);
+    return [
+      ...newFileSystemSteps({ doing, name, mount: empty, options: covering }),
+      // Nothing is to be mounted in it.
+      ...changeAttributes(doing, slot(name), covering),
+      ...attach(place),
+    ];
+  }
   if (!facts.ownNamespace && facts.shown !== undefined) {
     return [...bindSteps({ doing, name, source: facts.shown, options }), ...attach(place)];
   }
