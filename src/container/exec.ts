@@ -22,10 +22,10 @@ import {
   waitForEnd,
 } from "../host/processes.ts";
 import { isOrdinaryUser } from "../host/rootless.ts";
-import { fetchDescriptor } from "../host/terminal.ts";
 import type { Answer } from "../init/answer.ts";
 import { raiseDied } from "../init/doorbell.ts";
 import { drive, endInit, hasEnded, type LiveInit, liveInit } from "../init/drive.ts";
+import { obtainDescriptor } from "../init/obtain.ts";
 import { startStub } from "../init/stub-process.ts";
 import { setAffinity } from "../inside/attributes.ts";
 import { initName, ownPidSlot } from "../inside/process.ts";
@@ -249,7 +249,7 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
     });
     const terminal =
       process.terminal === true
-        ? undo.use(fetchDescriptor(init.pid, masterFd(preserveFds), "fetching the terminal"))
+        ? undo.use(obtainDescriptor(init, masterFd(preserveFds), "fetching the terminal"))
         : undefined;
     return {
       init,

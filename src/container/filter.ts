@@ -5,8 +5,8 @@ import { sendListener } from "../host/seccomp/agent.ts";
 import { findCached, keepCached } from "../host/seccomp/cache.ts";
 import { obtainFilter } from "../host/seccomp/filter.ts";
 import { requireFlags } from "../host/seccomp/flags.ts";
-import { fetchDescriptor } from "../host/terminal.ts";
 import type { LiveInit } from "../init/drive.ts";
+import { obtainDescriptor } from "../init/obtain.ts";
 import { type FilterLoad, listenerSlot } from "../inside/seccomp.ts";
 import type { PlannedFilter } from "../plan/host-facts.ts";
 import { filterFlags, planContainerFilter, planProcessFilter } from "../plan/seccomp-filter.ts";
@@ -124,6 +124,6 @@ function describe(container: Omit<State, "ociVersion">): State {
 function handOver(init: LiveInit, profile: Seccomp, container: State): void {
   const doing = "fetching the listener of the seccomp filter";
   const fd = present(init.results.get(listenerSlot), listenerSlot);
-  using listener = fetchDescriptor(init.pid, fd, doing);
+  using listener = obtainDescriptor(init, fd, doing);
   sendListener(profile, listener, { pid: init.pid, container });
 }

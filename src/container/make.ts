@@ -14,9 +14,9 @@ import { readStandardStreams, releasePreservedFds } from "../host/facts.ts";
 import { exists, type OwnedFd, openFile, writeAll } from "../host/files.ts";
 import { writeIdMaps } from "../host/id-maps.ts";
 import { readProcessStat, setOomScore } from "../host/processes.ts";
-import { fetchDescriptor } from "../host/terminal.ts";
 import { writeTimeOffsets } from "../host/time-offsets.ts";
 import { drive, endInit, type HostActions, type LiveInit, liveInit } from "../init/drive.ts";
+import { obtainDescriptor } from "../init/obtain.ts";
 import { startStub } from "../init/stub-process.ts";
 import { planScheduling } from "../inside/attributes.ts";
 import { mountDoing } from "../inside/mounts/attach.ts";
@@ -175,7 +175,7 @@ async function makeInit(container: {
   debug(() => `made ${made.length} cgroup directories; the program is ${found.path}`);
   const terminal =
     spec.process.terminal === true
-      ? fetchDescriptor(init.pid, masterFd(facts.preserveFds), "fetching the terminal")
+      ? obtainDescriptor(init, masterFd(facts.preserveFds), "fetching the terminal")
       : undefined;
   if (terminal !== undefined) undo.use(terminal);
   return {

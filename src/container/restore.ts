@@ -173,7 +173,7 @@ function act(
     prepared.hooks?.runRuntimeHooks(waiting, prepared.spec);
   }
   if (script !== "post-restore") return;
-  undo.defer(() => endInit({ pid, doorbell: -1, results: new Map() }));
+  undo.defer(() => endInit({ pid, doorbell: -1, stubDoorbell: -1, results: new Map() }));
   const record: ContainerRecord = {
     ...intent,
     ...readLateFacts(pid, prepared.spec),

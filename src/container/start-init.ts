@@ -4,9 +4,11 @@ import { signals } from "../abi/process.ts";
 import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
 import { openProcess, sendSignal } from "../host/processes.ts";
+import { isOrdinaryUser } from "../host/rootless.ts";
 import { readAnswer } from "../init/answer.ts";
 import { encodeBatch } from "../init/batch.ts";
-import { receiveAnswer, sendBatch } from "../init/doorbell.ts";
+import { raiseDied, receiveAnswer, sendBatch } from "../init/doorbell.ts";
+import { hideFromContainer, showToUser } from "../inside/process.ts";
 import { startSteps } from "../plan/start-program.ts";
 import type { Step } from "../program/step.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
@@ -38,8 +40,14 @@ export async function startInit(
   });
   const { startContainer = [] } = spec.hooks ?? {};
   try {
-    if (startContainer.length > 0)
-      await (await import("./hooks.ts")).runStartHooks(place, record, spec);
+    if (startContainer.length > 0) {
+      const { runStartHooks } = await import("./hooks.ts");
+      // A hook of an ordinary user can only join what may be looked into; nobody else is there yet.
+      const shows = tsRunc.ownPidNamespace && isOrdinaryUser();
+      if (shows) take(doorbell, showToUser());
+      await runStartHooks(place, record, spec);
+      if (shows) take(doorbell, hideFromContainer());
+    }
     launch(doorbell, steps);
   } catch (error) {
     // A hook can have taken its time, and init have ended meanwhile.
@@ -47,6 +55,16 @@ export async function startInit(
     if (pidfd !== undefined) sendSignal(pidfd, signals.SIGKILL);
     throw error;
   }
+}
+
+/** Has the stub take steps that are not its last. */
+function take(doorbell: number, steps: readonly Step[]): void {
+  const batch = encodeBatch(steps, new Map());
+  sendBatch(doorbell, batch);
+  readAnswer(
+    batch,
+    receiveAnswer(doorbell, batch) ?? raiseDied("running the startContainer hooks"),
+  );
 }
 
 /**

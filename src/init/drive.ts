@@ -23,13 +23,16 @@ export type HostActions = Readonly<Record<HostAction, (pid: number, of: string) 
 export type LiveInit = {
   pid: number;
   readonly doorbell: number;
+  /** The number of the stub's end. */
+  readonly stubDoorbell: number;
   /** Results of all batches so far, by slot. */
   readonly results: Map<string, number>;
 };
 
 /** Begins with the stub as init; a fork on the way makes its child init. */
 export function liveInit(stub: StubProcess): LiveInit {
-  return { pid: stub.pid, doorbell: stub.doorbell.fd, results: new Map() };
+  const { pid, doorbell, stubDoorbell } = stub;
+  return { pid, doorbell: doorbell.fd, stubDoorbell, results: new Map() };
 }
 
 /**

@@ -22,6 +22,8 @@ export type StubProcess = {
   readonly pid: number;
   /** Our end of the socket. */
   readonly doorbell: OwnedFd;
+  /** The number of its end. */
+  readonly stubDoorbell: number;
 };
 
 /** So far behind its socket the stub is given no descriptors: there they are moved before they are handed on. */
@@ -64,7 +66,7 @@ export function startStub(request: {
     });
     for (const { from } of moved) execute(close(from));
     debug(() => `init stub: process ${pid}`);
-    return { pid, doorbell };
+    return { pid, doorbell, stubDoorbell: request.doorbellFd };
   } catch (error) {
     doorbell[Symbol.dispose]();
     throw error;

@@ -43,6 +43,7 @@ import { attachNotifyDirectory } from "../inside/notify.ts";
 import {
   checkWorkingDirectory,
   enterWorkingDirectory,
+  hideFromContainer,
   lookUpProgram,
   makeWorkingDirectory,
   ownStandardStreams,
@@ -52,6 +53,7 @@ import {
   readPasswd,
   reopenNullStreams,
   resetAffinity,
+  showToUser,
 } from "../inside/process.ts";
 import { effectiveLimits, limitsAtCreate } from "../inside/rlimits.ts";
 import {
@@ -149,7 +151,7 @@ function* buildRoot(
     keepsDescriptors,
   });
   // Spec: runtime.md#lifecycle 3 to 5: in the namespaces, before pivot_root.
-  if (hasCreationHooks(spec)) yield host("run-hooks");
+  if (hasCreationHooks(spec)) yield* runHooks(made, facts);
   const root = hasMountNamespace
     ? enterRoot(spec, { namespaces, facts, entries })
     : chrootToRoot(facts.root);
@@ -164,6 +166,17 @@ function* buildRoot(
   yield host("set-rlimits");
   if (isScheduled(spec.process)) yield host("set-scheduling");
   yield batch("user", becomeUser(spec, facts));
+}
+
+/**
+ * An ordinary user's hook can only join an init that may be looked into. Nobody is there yet who could, but in a pid namespace
+ * of others: such an init stays hidden, and its hooks in the container are refused.
+ */
+function* runHooks(made: Namespaces["made"], facts: HostFacts): Generator<Part> {
+  const shows = facts.ordinaryUser && made.has("pid");
+  if (shows) yield batch("showing init to hooks", showToUser());
+  yield host("run-hooks");
+  if (shows) yield batch("hiding init", hideFromContainer());
 }
 
 /** Everything mounted, in the order of the config: steps, and the numbers of tmpfs that are to be filled there. */

@@ -100,8 +100,9 @@ check("a cgroup mount that may be written shows the container's group and no oth
       ],
     }),
   );
+  mkdirSync(join(directory, "rootfs/sys/fs/cgroup"), { recursive: true });
   const outcome = inPart("ts-runc", "run", "-b", directory, room.newId());
-  assert.match(outcome.stderr, "No such file or directory");
+  assert.match(outcome.stderr, "No such file or directory", JSON.stringify(outcome));
   assert.match(outcome.stdout, /^1\n/);
 });
 
