@@ -67,7 +67,9 @@ export async function destroyContainer(
   // In a pid namespace of its own everything has ended with init.
   if (!tsRunc.ownPidNamespace) killAll(cgroups, signals.SIGKILL);
   else if (tsRunc.phase === "intent") killAll(onlyMade(record), signals.SIGKILL);
-  if (tsRunc.systemdUnit !== undefined) {
+  // What was there when the making was broken off is somebody else's unit.
+  const isOurs = tsRunc.phase === "created" || tsRunc.madeCgroups.length > 0;
+  if (tsRunc.systemdUnit !== undefined && isOurs) {
     await (await import("./unit.ts")).stopUnit(tsRunc.systemdUnit, place.warn);
   }
   removeCgroup(cgroups, tsRunc.madeCgroups);

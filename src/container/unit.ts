@@ -63,8 +63,9 @@ export async function prepareUnit(
     start: async (pid) => {
       const existing = cgroup.hierarchies.filter(({ path }) => exists(path));
       if (existing.length > 0) refuseUsed(cgroup, existing);
-      state.started = true;
       await startUnit(place, planUnitStart(unit, { id, pid, version, asked }));
+      // Before that, a unit of this name is somebody else's.
+      state.started = true;
     },
     setResources: () => setUnitProperties(place, [...devices, ...limits]),
     stop: async (warn) => {

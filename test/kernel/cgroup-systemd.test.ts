@@ -1,13 +1,14 @@
 // The systemd cgroup driver: every command on a container that is a unit, where its group is, and what is refused; its
 // properties beside runc's are in cgroup-systemd-contract.test.ts. Runs in the machines of test/vm that have systemd. Needs root.
 
-import { existsSync, readFileSync } from "node:fs";
+import { chownSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultSpec } from "../../src/spec/default-spec.ts";
 import type { LinuxResources } from "../../src/spec/resources.ts";
-import { runc } from "../cli/executable.ts";
-import { openRoom, type RuntimeName, runBriefly } from "../support/room.ts";
+import { executable, runc } from "../cli/executable.ts";
+import { openRoom, type RuntimeName, runBriefly, until } from "../support/room.ts";
 import {
   groupOf,
   hasSystemd,
@@ -119,6 +120,82 @@ const tryDevices = `
 for at in null fuse loop-control; do
   if (: < /dev/$at) 2>&1 | grep -q 'not permitted'; then echo $at no; else echo $at yes; fi
 done`;
+
+check(
+  "a unit that has failed and was left does not keep a container from having its name",
+  async () => {
+    const id = room.newId();
+    const unit = `runc-${id}.scope`;
+    const fail = ["-p", "RuntimeMaxSec=1", "sleep", "60"];
+    runBriefly(["systemd-run", "--scope", "--quiet", "--unit", unit, ...fail]);
+    await until(() => show(unit).get("ActiveState") === "failed");
+    assert.is(show(unit).get("ActiveState"), "failed");
+    run("ts-runc", "run", "--detach", "--bundle", makeBundle({}), id);
+    assert.is(show(unit).get("ActiveState"), "active");
+    run("ts-runc", "delete", "--force", id);
+  },
+);
+
+check("a name that ends in .slice is a slice, without systemd moving anything into it", () => {
+  const id = room.newId();
+  const slice = `${id.replaceAll("-", "")}.slice`;
+  const cgroupsPath = `-.slice:unused:${slice}`;
+  run("ts-runc", "run", "--detach", "--bundle", makeBundle({ cgroupsPath }), id);
+  assert.is(show(slice).get("ActiveState"), "active");
+  assert.is(show(slice).get("Wants"), "-.slice");
+  assert.match(run("ts-runc", "exec", id, "cat", "/proc/self/cgroup"), `/${slice}\n`);
+  run("ts-runc", "delete", "--force", id);
+  assert.not(existsSync(groupOf("pids", `/${slice}`)));
+});
+
+check("a second container in the same unit is refused, and the first one lives on", () => {
+  const [first, second] = [room.newId(), room.newId()];
+  const bundle = makeBundle({ cgroupsPath: `system.slice:same:${first}` });
+  run("ts-runc", "run", "--detach", "--bundle", bundle, first);
+  const { status, stderr } = room.tsRunc([driver, "run", "--bundle", bundle, second]);
+  assert.is(status, 1);
+  assert.match(stderr, "container's cgroup is not empty");
+  assert.is(room.state(first)?.status, "running");
+  assert.is(show(`same-${first}.scope`).get("ActiveState"), "active");
+  run("ts-runc", "delete", "--force", first);
+});
+
+const asUser = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"];
+const session = { PATH: "/usr/local/bin:/usr/bin:/bin", XDG_RUNTIME_DIR: "/run/user/1000" };
+const userCheck = hasSystemd && version === "v2" ? test : test.skip;
+
+userCheck(
+  "an ordinary user's container is a unit of the user's own systemd, with its limits",
+  () => {
+    const { directory, rootfs } = room.makeBundle();
+    const spec = defaultSpec({ rootless: { uid: 1000, gid: 1000 }, cgroupV2: true });
+    const linux = { ...spec.linux, resources: { pids: { limit: 31 } } };
+    const process = { cwd: "/", ...spec.process, terminal: false, args: ["sleep", "600"] };
+    writeFileSync(join(directory, "config.json"), JSON.stringify({ ...spec, process, linux }));
+    chownSync(rootfs, 1000, 1000);
+    const id = room.newId();
+    const user = (...argv: readonly string[]): string => {
+      const { status, stdout, stderr } = runBriefly([...asUser, ...argv], { env: session });
+      assert.is(status, 0, `${argv.join(" ")}: ${stderr}`);
+      return stdout;
+    };
+    const ours = (...argv: readonly string[]): string => user(executable, ...argv);
+    ours(driver, "run", "--detach", "--bundle", directory, id);
+    const unit = `runc-${id}.scope`;
+    const shown = user("systemctl", "--user", "show", "-p", "ControlGroup,TasksMax", unit);
+    const group = `/user.slice/user-1000.slice/user@1000.service/user.slice/${unit}`;
+    assert.match(shown, `ControlGroup=${group}\n`);
+    assert.match(shown, "TasksMax=31\n");
+    assert.is(readOf(`/sys/fs/cgroup${group}/pids.max`), "31\n");
+    ours("exec", id, "true");
+    ours("pause", id);
+    ours("resume", id);
+    ours("update", "--pids-limit", "33", id);
+    assert.is(readOf(`/sys/fs/cgroup${group}/pids.max`), "33\n");
+    ours("delete", "--force", id);
+    assert.not(existsSync(`/sys/fs/cgroup${group}`));
+  },
+);
 
 check("annotations set properties of the unit", () => {
   const id = room.newId();
