@@ -18,7 +18,7 @@ import type { CgroupHost } from "../plan/cgroup-host.ts";
 import { cgroupVersion } from "../plan/cgroup-version.ts";
 import { planAskedProperties } from "../plan/systemd-annotations.ts";
 import { planUnitDevices } from "../plan/systemd-devices.ts";
-import { planUnitResources } from "../plan/systemd-resources.ts";
+import { planUnitResources, planUnitReturn } from "../plan/systemd-resources.ts";
 import { planUnit, planUnitCgroup, planUnitStart } from "../plan/systemd-unit.ts";
 import type { LinuxResources } from "../spec/resources.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -78,15 +78,23 @@ function readDeviceGroups(): string {
   return readText("/proc/devices", "finding the names of devices");
 }
 
-/** Has systemd keep the new resources of a container, which update.ts writes; device rules stay. */
+/**
+ * Has systemd keep the new resources of a container, which update.ts writes; device rules stay.
+ *
+ * @returns what takes that back
+ */
 export async function updateUnit(
   place: UnitPlace,
   { cgroup_paths: paths }: ContainerRecord,
-  resources: LinuxResources,
-): Promise<void> {
+  change: { readonly from: LinuxResources; readonly to: LinuxResources },
+): Promise<() => Promise<void>> {
   const facts = await readSystemdFacts(place.manager);
   const version = cgroupVersion(paths);
-  await setUnitProperties(place, planUnitResources(resources, { version, systemd: facts.version }));
+  const plan = (resources: LinuxResources) =>
+    planUnitResources(resources, { version, systemd: facts.version });
+  const changed = plan(change.to);
+  await setUnitProperties(place, changed);
+  return () => setUnitProperties(place, planUnitReturn(changed, plan(change.from)));
 }
 
 export { stopUnit };

@@ -39,13 +39,16 @@ export async function updateContainer(
       ? undefined
       : (await import("./update-schemata.ts")).updateSchemata(paths, record, asked.schemata);
   const { systemdUnit } = record.tsRunc;
-  const unit = systemdUnit === undefined ? undefined : await import("./unit.ts");
+  const change = { from: current, to: plan.resources };
+  let returnUnit: (() => Promise<void>) | undefined;
   try {
-    if (systemdUnit !== undefined) await unit?.updateUnit(systemdUnit, record, plan.resources);
+    if (systemdUnit !== undefined) {
+      returnUnit = await (await import("./unit.ts")).updateUnit(systemdUnit, record, change);
+    }
     updateResources(plan.steps, record.cgroup_paths, warn);
   } catch (error) {
     takeBack?.();
-    if (systemdUnit !== undefined) await unit?.updateUnit(systemdUnit, record, current);
+    await returnUnit?.();
     throw error;
   }
   const kept = { ...config, linux: { ...config.linux, resources: plan.resources } };

@@ -39,6 +39,21 @@ export function planUnitResources(
   ];
 }
 
+/** Where no limit is not said by the largest number. */
+const floors: readonly string[] = ["MemoryLow", "MemoryMin"];
+
+/** What takes back a change of properties: the former values, and for what had none, that there is no limit. */
+export function planUnitReturn(
+  changed: readonly UnitProperty[],
+  former: readonly UnitProperty[],
+): readonly UnitProperty[] {
+  return changed.map((property) => {
+    const { name, value } = property;
+    const nothing = Array.isArray(value) ? [] : floors.includes(name) ? 0n : infinity;
+    return former.find((one) => one.name === name) ?? { ...property, value: nothing };
+  });
+}
+
 function memoryV1({ memory = {}, blockIO = {} }: LinuxResources): UnitProperty[] {
   const { limit = 0 } = memory;
   const { weight = 0 } = blockIO;

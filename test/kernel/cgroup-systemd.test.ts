@@ -74,6 +74,11 @@ check(
     assert.is(shown.get("TasksMax"), "70");
     assert.is(shown.get(version === "v2" ? "MemoryMax" : "MemoryLimit"), `${48 * mib}`);
     assert.is(readOf(`${groupOf("pids", `/system.slice/${unit}`)}/pids.max`), "70\n");
+    const refused = room.tsRunc(["update", "--pids-limit", "80", "--cpuset-cpus", "5000", id]);
+    assert.is(refused.status, 1);
+    assert.is(show(unit).get("TasksMax"), "70");
+    assert.is(show(unit).get("AllowedCPUs") ?? "", "");
+    assert.is(readOf(`${groupOf("pids", `/system.slice/${unit}`)}/pids.max`), "70\n");
     plain("kill", id, "KILL");
   },
 );

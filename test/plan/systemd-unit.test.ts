@@ -5,7 +5,7 @@ import { wordFaultError } from "../../src/base/word-fault.ts";
 import type { CgroupHost } from "../../src/plan/cgroup-host.ts";
 import { planAskedProperties } from "../../src/plan/systemd-annotations.ts";
 import { planUnitDevices } from "../../src/plan/systemd-devices.ts";
-import { planUnitResources } from "../../src/plan/systemd-resources.ts";
+import { planUnitResources, planUnitReturn } from "../../src/plan/systemd-resources.ts";
 import {
   expandSlice,
   planUnit,
@@ -176,6 +176,19 @@ test("a quota is rounded up to 10 ms a second; its period, idle and sets are tol
     "AllowedMemoryNodes: ay": [2],
   });
   assert.equal(quota({ cpus: "0" }, 243), {});
+});
+
+test("planUnitReturn() has the former values, and no limit where there was none", () => {
+  const facts = { version: "v2", systemd: 252 } as const;
+  const plan = (asked: LinuxResources) => planUnitResources(asked, facts);
+  const memory = { limit: 64 * mib, reservation: mib };
+  const changed = plan({ pids: { limit: 9 }, memory, cpu: { cpus: "0" } });
+  assert.equal(told(planUnitReturn(changed, plan({ pids: { limit: 5 } }))), {
+    "MemoryMax: t": infinity,
+    "MemoryLow: t": 0n,
+    "TasksMax: t": 5n,
+    "AllowedCPUs: ay": [],
+  });
 });
 
 test("keys of unified that systemd knows become properties; others are left to the files", () => {
