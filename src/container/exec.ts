@@ -7,6 +7,7 @@ import { execute, must } from "../ffi/execute.ts";
 import { readFrozen } from "../host/cgroups/freezer.ts";
 import { countOomKills } from "../host/cgroups/processes.ts";
 import {
+  isInUserNamespace,
   readCallerOpenFiles,
   readLastCapability,
   readListenFds,
@@ -316,14 +317,15 @@ function planProcess({ options, target, resolve, listenFds }: Attempt): PlannedP
   const config = target.readConfig();
   const linux = config.linux ?? {};
   const process = resolve(config);
-  if (isOrdinaryUser()) refuseDeniedGroups(process, groupsRule(config));
+  const groups = groupsRule(config, { inUserNamespace: isInUserNamespace() });
+  if (isOrdinaryUser()) refuseDeniedGroups(process, groups);
   return {
     process,
     facts: {
       filter: target.filter?.plan(process),
       initPid: record.init_process_pid,
       ownsMounts: (linux.namespaces ?? []).some(({ type }) => type === "mount"),
-      groups: groupsRule(config),
+      groups,
       linux,
       activated: listenFds > 0,
       nullStreams: options.hook === undefined ? readNullStreams() : [],

@@ -111,7 +111,7 @@ export async function prepare(
   const document = ordinaryUser ? await completeMaps(parsed) : parsed;
   const specFacts = { noPivot: options.noPivot, rootless: ordinaryUser };
   const spec = acceptConfig(document, specFacts) ?? (await explain(document, specFacts));
-  if (ordinaryUser) refuseDeniedGroups(spec.process, groupsRule(spec));
+  if (ordinaryUser) refuseDeniedGroups(spec.process, groupsRule(spec, { inUserNamespace: false }));
   const { consoleSocket } = options;
   checkConsole({
     terminal: spec.process.terminal === true,

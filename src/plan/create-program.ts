@@ -336,7 +336,7 @@ function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
       : []),
     ...planCredentials(process, {
       lastCapability: facts.lastCapability,
-      groups: groupsRule(spec),
+      groups: groupsRule(spec, facts),
       kept: filter?.kept ?? 0n,
     }),
     // setresuid has cleared it.
@@ -363,11 +363,15 @@ export function refuseDeniedGroups(process: Pick<Process, "user">, rule: GroupsR
 }
 
 /** Whether groups are set: with a map of a single id written by an unprivileged caller, setgroups is denied for good. */
-export function groupsRule(spec: Spec): GroupsRule {
+export function groupsRule(
+  spec: Spec,
+  { inUserNamespace }: Pick<HostFacts, "inUserNamespace">,
+): GroupsRule {
   if (keepsGroups(spec)) return "kept";
   const { namespaces = [], gidMappings: mappings = [] } = spec.linux ?? {};
   const user = namespaces.find(({ type }) => type === "user");
-  if (user === undefined) return "set";
+  // Our own namespace, if it is not the host's, may have been made by one who could not allow it.
+  if (user === undefined) return inUserNamespace ? "set if allowed" : "set";
   if ((user.path ?? "") !== "") return "set if allowed";
   return mappings.length > 1 || (mappings[0]?.size ?? 0) > 1 ? "set" : "denied";
 }

@@ -290,4 +290,20 @@ test("a host that allows no more user namespaces is named as the reason, with no
   assert.equal(readdirSync(join(home, "state")), []);
 });
 
+test("root of a user namespace of the user's makes containers without one of their own, as with runc", () => {
+  const directory = running(["id"], (spec) => {
+    const { uidMappings: _, gidMappings: __, namespaces = [], ...linux } = spec.linux ?? {};
+    const others = namespaces.filter(({ type }) => type !== "user");
+    return { ...spec, linux: { ...linux, namespaces: others } };
+  });
+  const nested = ["unshare", "--user", "--map-root-user", "--mount"];
+  for (const program of runc === undefined
+    ? (["ts-runc"] as const)
+    : (["ts-runc", "runc"] as const)) {
+    const ran = asUser([...nested, programs[program], "run", "-b", directory, room.newId()]);
+    assert.is(ran.status, 0, `${program}: ${ran.stderr}`);
+    assert.match(ran.stdout, /^uid=0/);
+  }
+});
+
 test.run();
