@@ -238,8 +238,10 @@ function makeMounts(
   const targets = mapped
     ? ["/tmp", "/link-to-mnt", "/opt/here"]
     : ["/tmp", "/link-to-mnt", "/opt/here", "/made/for/mount", "/tmp/below"];
-  // One mount for each place: runc makes what lies on a read-only tmpfs read-only in its stead.
-  const places = shuffle(random, targets);
+  const places = shuffle(random, targets).slice(0, 3);
+  // One over the other, in either order: there runc 1.1.5 makes whatever the path of a read-only tmpfs leads to read-only in its
+  // stead, or finds nothing at that path (docs/compatibility.md).
+  const nested = places.includes("/tmp") && places.includes("/tmp/below");
   const files = shuffle(random, mapped ? ["/etc/file"] : ["/etc/link", "/made/file"]);
   const own = Array.from({ length: random.below(4) }, (_, at): Mount => {
     const kind = random.below(3);
@@ -248,7 +250,7 @@ function makeMounts(
       const options = [
         ...flags(),
         ...some(random, ["size=64k", "ro", "sync", "dirsync", "noatime"]),
-      ];
+      ].filter((option) => !(nested && option === "ro"));
       return { destination, type: "tmpfs", source: "tmpfs", options };
     }
     const bind = random.pick(["bind", "rbind"]);
