@@ -65,6 +65,8 @@ export const classicBpf = {
   LDX_IMM: 0x01,
   LD_MEM: 0x60,
   LDX_MEM: 0x61,
+  LD_LEN: 0x80,
+  LDX_LEN: 0x81,
   ST: 0x02,
   STX: 0x03,
   JA: 0x05,
@@ -77,6 +79,19 @@ export const classicBpf = {
   RET_A: 0x16,
   TAX: 0x07,
   TXA: 0x87,
+} as const;
+
+/** The arithmetic that only programs of others use; `AND` is above. */
+export const classicBpfAlu = {
+  ADD: 0x04,
+  SUB: 0x14,
+  MUL: 0x24,
+  DIV: 0x34,
+  OR: 0x44,
+  LSH: 0x64,
+  RSH: 0x74,
+  NEG: 0x84,
+  XOR: 0xa4,
 } as const;
 
 /** Bytes of one `struct sock_filter`. */

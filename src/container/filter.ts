@@ -1,19 +1,20 @@
-// The seccomp filter of a container: made by create, and found again by start and exec. Loaded only where there is a profile.
+// The seccomp filter of a container: made by create, and found again by start and exec. Loaded only where there is one.
 
 import { present } from "../base/assert.ts";
-import { sendListener } from "../host/seccomp/agent.ts";
+import { debug } from "../base/debug.ts";
+import { type SeccompAgent, sendListener } from "../host/seccomp/agent.ts";
 import { findCached, keepCached } from "../host/seccomp/cache.ts";
-import { obtainFilter } from "../host/seccomp/filter.ts";
+import { type ObtainedFilter, obtainFilter } from "../host/seccomp/filter.ts";
 import { requireFlags } from "../host/seccomp/flags.ts";
 import type { LiveInit } from "../init/drive.ts";
 import { obtainDescriptor } from "../init/obtain.ts";
 import { type FilterLoad, listenerSlot } from "../inside/seccomp.ts";
 import type { PlannedFilter } from "../plan/host-facts.ts";
 import { filterFlags, planContainerFilter, planProcessFilter } from "../plan/seccomp-filter.ts";
+import { rawFilterOf, seccompBpfData } from "../spec/annotations.ts";
 import { ociVersion } from "../spec/default-spec.ts";
 import type { ExecProcess } from "../spec/exec-process.ts";
 import type { State } from "../spec/reports.ts";
-import type { Seccomp } from "../spec/seccomp.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
 import type { CreateOptions } from "./prepare.ts";
 import type { ContainerRecord, FilterRecord } from "./record.ts";
@@ -38,10 +39,10 @@ export async function prepareFilter(
   spec: ValidatedSpec,
   fate: "parked" | "started",
 ): Promise<PreparedFilter> {
-  const profile = profileOf(spec);
+  const profile = spec.linux?.seccomp ?? {};
   requireFlags(profile);
-  const { filter, key, isNew } = await obtainFilter(root, profile);
-  const flags = filterFlags(profile);
+  const { filter, key, isNew } = await obtain(root, spec);
+  const flags = filterFlags(profile, asksSomebody(spec));
   const planned = planContainerFilter(spec.process, fate, { ...filter, flags });
   const { annotations = {} } = spec;
   return {
@@ -91,7 +92,7 @@ export async function recallForProcess(
     sendListener: (init) =>
       handOver(
         init,
-        profileOf(readSpec()),
+        readSpec().linux?.seccomp ?? {},
         describe({ id, bundle, annotations, pid, status: "running" }),
       ),
   };
@@ -104,13 +105,26 @@ async function recallProgram(
 ): Promise<Uint8Array> {
   const cached = findCached(root, key);
   if (cached !== undefined) return cached.program;
-  const { filter, isNew, key: newKey } = await obtainFilter(root, profileOf(readSpec()));
+  const { filter, isNew, key: newKey } = await obtain(root, readSpec());
   if (isNew) keepCached(root, newKey, filter);
   return filter.program;
 }
 
-function profileOf({ linux }: ValidatedSpec): Seccomp {
-  return present(linux?.seccomp, "linux.seccomp");
+/** A filter that the config brings along is neither compiled nor kept. */
+async function obtain(root: string, spec: ValidatedSpec): Promise<ObtainedFilter> {
+  const raw = rawFilterOf(spec);
+  if (raw === undefined) return obtainFilter(root, present(spec.linux?.seccomp, "linux.seccomp"));
+  const { admitRawFilter } = await import("../plan/raw-filter.ts");
+  debug(() => `seccomp: filter of ${raw.byteLength} bytes, from ${seccompBpfData}`);
+  return { filter: admitRawFilter(raw, asksSomebody(spec)), key: "", isNew: false };
+}
+
+/** Whether calls are an agent's to answer. Of a raw filter the config says so by naming one, as to crun. */
+function asksSomebody({ linux, annotations }: ValidatedSpec): boolean {
+  const { listenerPath = "", syscalls = [] } = linux?.seccomp ?? {};
+  return annotations?.[seccompBpfData] === undefined
+    ? syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY")
+    : listenerPath !== "";
 }
 
 /** The container as the agent is told of it; without annotations where there are none, as by runc. */
@@ -121,9 +135,9 @@ function describe(container: Omit<State, "ociVersion">): State {
 }
 
 /** Takes the listener out of the process, which has been waiting since it loaded the filter. */
-function handOver(init: LiveInit, profile: Seccomp, container: State): void {
+function handOver(init: LiveInit, agent: SeccompAgent, container: State): void {
   const doing = "fetching the listener of the seccomp filter";
   const fd = present(init.results.get(listenerSlot), listenerSlot);
   using listener = obtainDescriptor(init, fd, doing);
-  sendListener(profile, listener, { pid: init.pid, container });
+  sendListener(agent, listener, { pid: init.pid, container });
 }

@@ -33,6 +33,7 @@ import { groupsRule, refuseDeniedGroups } from "../plan/create-program.ts";
 import type { HostFacts } from "../plan/host-facts.ts";
 import { hasIdmaps, noIdmaps } from "../plan/idmaps.ts";
 import { acceptConfig } from "../spec/accept.ts";
+import { hasFilter } from "../spec/annotations.ts";
 import type { ContainerId } from "../spec/container-id.ts";
 import { parseConfig } from "../spec/load.ts";
 import type { SpecFacts } from "../spec/rules/rule.ts";
@@ -78,7 +79,7 @@ export type Prepared = {
   readonly listenFds: number;
   /** What runs the config's hooks; undefined for a config without any. */
   readonly hooks: typeof import("./hooks.ts") | undefined;
-  /** The seccomp filter; undefined without linux.seccomp. */
+  /** The seccomp filter; undefined where the config has none. */
   readonly filter: PreparedFilter | undefined;
   /** Makes what the container is shown of its notify socket; undefined where no service manager wants to be told. */
   readonly makeNotifyMount: ((directory: OwnedFd) => OwnedFd) | undefined;
@@ -133,10 +134,9 @@ export async function prepare(
   const request = { id, cgroupsPath, resources, owner };
   const { cgroup, wanted, systemd } = await planGroups(request, host, { options, spec, rootless });
   const listenFds = readListenFds();
-  const filter =
-    linux.seccomp === undefined
-      ? undefined
-      : await (await import("./filter.ts")).prepareFilter(options, spec, purpose.fate);
+  const filter = hasFilter(spec)
+    ? await (await import("./filter.ts")).prepareFilter(options, spec, purpose.fate)
+    : undefined;
   const facts: HostFacts = {
     bundle,
     root,

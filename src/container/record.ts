@@ -60,7 +60,7 @@ export type ContainerRecord = {
     readonly initialAffinity?: string;
     /** The config's poststop hooks; absent when it has none. */
     readonly poststop?: readonly Hook[];
-    /** Undefined without linux.seccomp. */
+    /** Undefined without a seccomp filter. */
     readonly filter: FilterRecord | undefined;
     /** Init has been shown the directory of a notify socket. */
     readonly notifies: boolean;

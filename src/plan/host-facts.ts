@@ -7,7 +7,7 @@ import type { Part } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
 import type { IdmapPlan } from "./idmaps.ts";
 
-/** The filter of `linux.seccomp` as steps at the places where it is loaded; seccomp-filter.ts says where. */
+/** The seccomp filter as steps at the places where it is loaded; seccomp-filter.ts says where. */
 export type PlannedFilter = {
   /** Capabilities that stay permitted, as a mask, until it is loaded. */
   readonly kept: bigint;
@@ -49,7 +49,7 @@ export type HostFacts = {
   readonly noPivot: boolean;
   /** Name of the session keyring; undefined with `--no-new-keyring`. */
   readonly keyring: string | undefined;
-  /** Undefined without `linux.seccomp`. */
+  /** Undefined without a seccomp filter. */
   readonly filter: PlannedFilter | undefined;
   /** Address of the stub's code that ends it. */
   readonly exitAddress: number;

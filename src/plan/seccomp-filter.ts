@@ -28,13 +28,12 @@ import type { PlannedFilter } from "./host-facts.ts";
  * The flags that a profile is loaded with. TSYNC means nothing to a process with one thread, as with runc; without any
  * word about flags the filter does not slow the processor down (SPEC_ALLOW), as with runc.
  */
-export function filterFlags({ flags, syscalls = [] }: Seccomp): number {
+export function filterFlags({ flags }: Pick<Seccomp, "flags">, asks: boolean): number {
   const { SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FILTER_FLAG_NEW_LISTENER } = seccompFilterFlags;
   let value = flags === undefined ? SECCOMP_FILTER_FLAG_SPEC_ALLOW : 0;
   for (const flag of flags ?? []) {
     if (flag !== "SECCOMP_FILTER_FLAG_TSYNC") value |= seccompFilterFlags[flag];
   }
-  const asks = syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY");
   return asks ? value | SECCOMP_FILTER_FLAG_NEW_LISTENER : value;
 }
 

@@ -9,8 +9,16 @@ export const pidfdReceiver = "run.oci.pidfd_receiver";
 /** A file with settings for CRIU, which stand above what checkpoint and restore ask. */
 export const criuConfig = "org.criu.config";
 
+/** The base64 of an array of `struct sock_filter`, which is loaded in place of what linux.seccomp says of calls. */
+export const seccompBpfData = "run.oci.seccomp_bpf_data";
+
 /** Those of which features says that a caller should not take them from a stranger. */
-export const obeyedAnnotations: readonly string[] = [keepOriginalGroups, pidfdReceiver, criuConfig];
+export const obeyedAnnotations: readonly string[] = [
+  keepOriginalGroups,
+  pidfdReceiver,
+  criuConfig,
+  seccompBpfData,
+];
 
 /** Whether the container's processes keep the groups of who starts them. */
 export function keepsGroups({ annotations }: Spec): boolean {
@@ -21,4 +29,15 @@ export function keepsGroups({ annotations }: Spec): boolean {
 export function pidfdReceiverOf({ annotations }: Spec): string | undefined {
   const path = annotations?.[pidfdReceiver] ?? "";
   return path === "" ? undefined : path;
+}
+
+/** Whether a config has a seccomp filter, by profile or brought along. */
+export function hasFilter({ linux, annotations }: Spec): boolean {
+  return linux?.seccomp !== undefined || annotations?.[seccompBpfData] !== undefined;
+}
+
+/** The filter that a config brings along; undefined without one. */
+export function rawFilterOf({ annotations }: Spec): Uint8Array | undefined {
+  const text = annotations?.[seccompBpfData];
+  return text === undefined ? undefined : Uint8Array.fromBase64(text);
 }

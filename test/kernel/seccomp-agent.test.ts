@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { classicBpf, seccompReturns } from "../../src/abi/seccomp.ts";
 import { pollEvents } from "../../src/abi/socket.ts";
 import { executeForOutput, must } from "../../src/ffi/execute.ts";
 import type { OwnedFd } from "../../src/host/files.ts";
@@ -191,6 +192,43 @@ test("run hands the listener over before the program runs", async () => {
   using asking = receiveDescriptor(listener).descriptor;
   answerOne(asking, { errno: 28 });
   assert.is(await child.exited, 1);
+});
+
+/** Has one call answered by the agent, and lets the others through. */
+function rawAsking(call: number): string {
+  const view = new DataView(new ArrayBuffer(32));
+  const lines = [
+    [classicBpf.LD_ABS, 0, 0],
+    [classicBpf.JEQ, 0x0100, call],
+    [classicBpf.RET_K, 0, seccompReturns.SECCOMP_RET_USER_NOTIF],
+    [classicBpf.RET_K, 0, seccompReturns.SECCOMP_RET_ALLOW],
+  ] as const;
+  lines.forEach(([code, jumps, k], index) => {
+    view.setUint16(index * 8, code, true);
+    view.setUint16(index * 8 + 2, jumps, true);
+    view.setUint32(index * 8 + 4, k, true);
+  });
+  return new Uint8Array(view.buffer).toBase64();
+}
+
+test("a filter of run.oci.seccomp_bpf_data asks the agent of linux.seccomp, but not about write", async () => {
+  const { path, listener } = newSocket();
+  using _ = listener;
+  const seccomp = { ...permissive(), listenerPath: path };
+  const process = { args: ["mkdir", "/tmp/a"], noNewPrivileges: true };
+  const bundle = (call: number): string =>
+    room.makeBundle({
+      process,
+      linux: { seccomp },
+      annotations: { "run.oci.seccomp_bpf_data": rawAsking(call) },
+    }).directory;
+  const child = start(room.command("run", "--bundle", bundle(83), room.newId()));
+  using asking = receiveDescriptor(listener).descriptor;
+  assert.is(answerOne(asking, { errno: 28 })?.call, 83);
+  assert.is(await child.exited, 1);
+  const { status, stderr } = room.tsRunc(["run", "--bundle", bundle(1), room.newId()]);
+  assert.is(status, 1);
+  assert.match(stderr, /has to let write through/);
 });
 
 test("an agent that is not there, or closes at once, is an error of create, and nothing is left", async () => {

@@ -733,6 +733,20 @@ const notify = { names: ["mount"], action: "SCMP_ACT_NOTIFY" };
 
 const seccompCases: readonly RuleCase[] = [
   {
+    name: "a filter in an annotation that is no base64",
+    broken: makeConfig({ annotations: { "run.oci.seccomp_bpf_data": "%" } }),
+    sound: makeConfig({ annotations: { "run.oci.seccomp_bpf_data": "BgAAAAAA/38=" } }),
+    pointer: "/annotations/run.oci.seccomp_bpf_data",
+    message: "must be the base64 of at most 4096 instructions",
+  },
+  {
+    name: "a filter in an annotation that ends in an instruction",
+    broken: makeConfig({ annotations: { "run.oci.seccomp_bpf_data": "BgAAAAAA" } }),
+    sound: makeConfig({ annotations: { "run.oci.seccomp_bpf_data": "BgAAAAAA/38=" } }),
+    pointer: "/annotations/run.oci.seccomp_bpf_data",
+    message: "got 6 bytes",
+  },
+  {
     name: "NOTIFY as seccomp's default action",
     broken: withSeccomp({ defaultAction: "SCMP_ACT_NOTIFY" }),
     sound: withSeccomp(filter),

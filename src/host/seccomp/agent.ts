@@ -12,6 +12,9 @@ import { connectSocket, sendDescriptor } from "../sockets.ts";
 /** Who asks: a process of the container, by its pid on the host, and the container. */
 export type Asker = { readonly pid: number; readonly container: State };
 
+/** Where the agent listens, and what it is to be told; all of linux.seccomp that matters here. */
+export type SeccompAgent = Pick<Seccomp, "listenerPath" | "listenerMetadata">;
+
 /** How long an agent may leave its queue of connections, or its socket, full. */
 const agentTimeoutSeconds = 10;
 
@@ -22,8 +25,8 @@ const agentTimeoutSeconds = 10;
  *
  * @throws `syscall` fault
  */
-export function sendListener(profile: Seccomp, listener: OwnedFd, asker: Asker): void {
-  const { listenerPath = "", listenerMetadata: metadata = "" } = profile;
+export function sendListener(agentOf: SeccompAgent, listener: OwnedFd, asker: Asker): void {
+  const { listenerPath = "", listenerMetadata: metadata = "" } = agentOf;
   const { pid, container } = asker;
   using agent = connectSocket(listenerPath, "seccomp agent", limitSending);
   const state = {

@@ -12,7 +12,7 @@ import { seccompProbe } from "../../syscall/seccomp.ts";
  *
  * @throws `host` fault that names the flag
  */
-export function requireFlags({ flags = [] }: Seccomp): void {
+export function requireFlags({ flags = [] }: Pick<Seccomp, "flags">): void {
   for (const flag of flags) {
     // The others are older than any kernel that we run on.
     if (flag !== "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" || isKnownFlag(flag)) continue;

@@ -1,8 +1,9 @@
-// The rules for `linux.seccomp`; whether this kernel and libseccomp can do it is asked when the filter is made.
+// The rules for `linux.seccomp` and for a filter in its stead; whether this kernel and libseccomp can do it is asked when the filter is made.
 
+import { seccompBpfData } from "../annotations.ts";
 import type { Seccomp, SeccompAction, SeccompRule } from "../seccomp.ts";
 import type { Spec } from "../types.ts";
-import { type Finding, findNul, findWhen, type Rule } from "./rule.ts";
+import { type Finding, findNul, findWhen, type Rule, show } from "./rule.ts";
 
 const section = "config-linux.md#seccomp";
 
@@ -15,6 +16,16 @@ export const seccompRules: readonly Rule<Spec>[] = [
       for (const [index, rule] of (linux?.seccomp?.syscalls ?? []).entries()) {
         for (const { at, message } of findRule(rule)) yield { at: `/${index}${at}`, message };
       }
+    },
+  },
+  {
+    section,
+    pointer: `/annotations/${seccompBpfData}`,
+    *find({ annotations }) {
+      const text = annotations?.[seccompBpfData];
+      // Another rule is about annotations that are no texts.
+      const message = typeof text === "string" ? judgeRawFilter(text) : undefined;
+      if (message !== undefined) yield { at: "", message };
     },
   },
 ];
@@ -81,4 +92,21 @@ function* findRule({ names, action, errnoRet, args = [] }: SeccompRule): Generat
 
 function hasErrno(action: SeccompAction): boolean {
   return action === "SCMP_ACT_ERRNO" || action === "SCMP_ACT_TRACE";
+}
+
+const instructionBytes = 8;
+/** BPF_MAXINSNS of the kernel. */
+const instructionsMax = 4096;
+const textMax = Math.ceil((instructionsMax * instructionBytes) / 3) * 4;
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function judgeRawFilter(text: string): string | undefined {
+  if (text.length > textMax || !base64.test(text)) {
+    return `must be the base64 of at most ${instructionsMax} instructions of BPF, got ${show(text)}`;
+  }
+  const padding = text.endsWith("==") ? 2 : Number(text.endsWith("="));
+  const bytes = (text.length / 4) * 3 - padding;
+  if (bytes > 0 && bytes <= instructionsMax * instructionBytes && bytes % instructionBytes === 0)
+    return undefined;
+  return `must be 1 to ${instructionsMax} instructions of BPF of ${instructionBytes} bytes, got ${bytes} bytes: ${show(text)}`;
 }
