@@ -14,7 +14,7 @@ import {
   readNullStreams,
   releasePreservedFds,
 } from "../host/facts.ts";
-import { type OwnedFd, readText, readTextIfPresent } from "../host/files.ts";
+import { type OwnedFd, readText } from "../host/files.ts";
 import {
   foreignNamespacesOf,
   namespacesOf,
@@ -24,12 +24,11 @@ import {
 } from "../host/processes.ts";
 import { isOrdinaryUser } from "../host/rootless.ts";
 import type { Answer } from "../init/answer.ts";
-import { raiseDied } from "../init/doorbell.ts";
-import { drive, endInit, hasEnded, type LiveInit, liveInit } from "../init/drive.ts";
+import { drive, endInit, type LiveInit, liveInit } from "../init/drive.ts";
 import { obtainDescriptor } from "../init/obtain.ts";
 import { startStub } from "../init/stub-process.ts";
 import { setAffinity } from "../inside/attributes.ts";
-import { initName, ownPidSlot } from "../inside/process.ts";
+import { ownPidSlot } from "../inside/process.ts";
 import { unifiedGroup } from "../plan/cgroup-host.ts";
 import { groupsRule, refuseDeniedGroups } from "../plan/create-program.ts";
 import { execCgroupPlaces, type SubCgroups } from "../plan/exec-cgroup.ts";
@@ -262,8 +261,7 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
             { parts: planned.facts.filter?.behind ?? [] },
             { "send-listener": () => target.filter?.sendListener(init) },
           );
-          launch(init.doorbell, steps);
-          if (hasEnded(init.pid)) refuseUnstarted(init.pid);
+          launch(init, steps);
         } catch (error) {
           throw error instanceof FaultError ? explain(error, situation).within(starting) : error;
         }
@@ -335,12 +333,6 @@ function planProcess({ options, target, resolve, listenFds }: Attempt): PlannedP
       keyring: record.tsRunc.noNewKeyring ? undefined : keyringName(options.id),
     },
   };
-}
-
-/** The socket of a stub that is killed closes as that of one that executes: what is left of it still has its old name. */
-function refuseUnstarted(pid: number): void {
-  const name = readTextIfPresent(`/proc/${pid}/comm`, "looking at the process");
-  if (name?.trim() === initName) raiseDied("starting the program");
 }
 
 type Situation = Pick<Attempt, "options" | "target"> & {

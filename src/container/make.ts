@@ -8,13 +8,13 @@ import { wordViolation } from "../base/word-fault.ts";
 import { execute, must } from "../ffi/execute.ts";
 import { applyResources } from "../host/cgroups/apply.ts";
 import { makeCgroup } from "../host/cgroups/make.ts";
-import { countOomKills } from "../host/cgroups/processes.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
 import { readStandardStreams, releasePreservedFds } from "../host/facts.ts";
 import { exists, type OwnedFd, openFile, writeAll } from "../host/files.ts";
 import { writeIdMaps } from "../host/id-maps.ts";
 import { readProcessStat, setOomScore } from "../host/processes.ts";
 import { writeTimeOffsets } from "../host/time-offsets.ts";
+import type { Answer } from "../init/answer.ts";
 import { drive, endInit, type HostActions, type LiveInit, liveInit } from "../init/drive.ts";
 import { obtainDescriptor } from "../init/obtain.ts";
 import { startStub } from "../init/stub-process.ts";
@@ -30,6 +30,7 @@ import { geteuid, prlimit } from "../syscall/processes.ts";
 import { homeIn } from "./environment.ts";
 import { findProgram } from "./find-program.ts";
 import { makeListener } from "./listener.ts";
+import { explainOom } from "./oom.ts";
 import type { CreateOptions, Prepared } from "./prepare.ts";
 import { type ContainerRecord, namespacePaths, newRecord, writeRecord } from "./record.ts";
 import { claimDirectory, containerPaths, removeContainerDirectory } from "./store.ts";
@@ -152,9 +153,15 @@ async function makeInit(container: {
       late.facts = readLateFacts(pid, spec);
     },
   };
+  const setUp = (): Answer => {
+    try {
+      return drive(init, { parts: createParts(spec, facts) }, actions);
+    } catch (error) {
+      throw explainOom(error, cgroup.paths);
+    }
+  };
   const found = during("unable to start container process", () => {
-    const setUp = { parts: createParts(spec, facts) };
-    const answer = explainOom(prepared, () => drive(init, setUp, actions));
+    const answer = setUp();
     refuseNotJoined(prepared, init);
     const program = present(spec.process.args[0], "args[0]");
     const path = findProgram(program, spec.process.env ?? [], answer);
@@ -238,20 +245,6 @@ function bearRefusal(action: () => void): void {
       ["EPERM", "EACCES", "EROFS"].includes(error.fault.errno);
     if (!refused) throw error;
     debug(() => "device rules are left to the host's rights");
-  }
-}
-
-/** Says so when the kernel has killed init for want of memory: the limit is too low for anything to start. */
-function explainOom<T>({ cgroup }: Prepared, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    const died = error instanceof FaultError && error.fault.kind === "init-died";
-    if (!died || countOomKills(cgroup.paths) === 0) throw error;
-    return raise(
-      { kind: "refused", message: "container init was OOM-killed (memory limit too low?)" },
-      error,
-    );
   }
 }
 

@@ -89,7 +89,7 @@ export function startRestore(
     const resctrl = prepared.resctrl?.enter(stub.pid);
     if (resctrl !== undefined) restoration.undo.use(resctrl);
     const opts = restoreRequest(restoration, { answer, numbers, place, pid: stub.pid });
-    launch(doorbell.fd, [
+    launch({ doorbell: doorbell.fd, pid: init.pid }, [
       // CRIU has to clean up by itself when we die: it sees the end of our socket.
       ...leaveRuntime(),
       step("handing criu its socket", dup3(theirs, criu.criuSocketFd)),

@@ -3,12 +3,14 @@
 import { signals } from "../abi/process.ts";
 import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
-import { openProcess, sendSignal } from "../host/processes.ts";
+import { waitForAny } from "../host/poll.ts";
+import { openProcess, readExecutable, readProcessStat, sendSignal } from "../host/processes.ts";
 import { isOrdinaryUser } from "../host/rootless.ts";
 import { readAnswer } from "../init/answer.ts";
 import { encodeBatch } from "../init/batch.ts";
 import { raiseDied, receiveAnswer, sendBatch } from "../init/doorbell.ts";
-import { hideFromContainer, showToUser } from "../inside/process.ts";
+import type { LiveInit } from "../init/drive.ts";
+import { hideFromContainer, initName, showToUser } from "../inside/process.ts";
 import { startSteps } from "../plan/start-program.ts";
 import type { Step } from "../program/step.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
@@ -48,12 +50,12 @@ export async function startInit(
       await runStartHooks(place, record, spec);
       if (shows) take(doorbell, hideFromContainer());
     }
-    launch(doorbell, steps);
+    launch({ doorbell, pid: record.init_process_pid }, steps);
   } catch (error) {
     // A hook can have taken its time, and init have ended meanwhile.
     using pidfd = openProcess(initIdentity(record));
     if (pidfd !== undefined) sendSignal(pidfd, signals.SIGKILL);
-    throw error;
+    throw (await import("./oom.ts")).explainOom(error, record.cgroup_paths);
   }
 }
 
@@ -70,20 +72,38 @@ function take(doorbell: number, steps: readonly Step[]): void {
 /**
  * Sends the stub its last steps. Its end of the socket closes when execve succeeds; an answer means that a step failed.
  *
- * @throws `syscall` fault of the step; `init-died`. The stub is still there then
+ * @throws `syscall` fault of the step, the stub is still there then; `init-died`
  */
-export function launch(doorbell: number, steps: readonly Step[]): void {
+export function launch(stub: Pick<LiveInit, "doorbell" | "pid">, steps: readonly Step[]): void {
   const batch = encodeBatch(steps, new Map());
-  sendBatch(doorbell, batch);
-  const answer = receiveAnswer(doorbell, batch);
+  sendBatch(stub.doorbell, batch);
+  const answer = receiveAnswer(stub.doorbell, batch);
+  const doing = "starting the program";
   if (answer === undefined) {
+    if (!hasExecuted(stub.pid)) raiseDied(doing);
     debug(() => "init has become the program");
     return;
   }
   readAnswer(batch, answer);
-  raise({
-    kind: "init-died",
-    doing: "starting the container",
-    how: "init did not start the program",
-  });
+  raise({ kind: "init-died", doing, how: "init did not start the program" });
+}
+
+/** How often to look at a process that is between two states, which takes it microseconds. */
+const looksMax = 1000;
+
+/**
+ * Whether a stub whose end of the socket has closed has executed the program: it closes as well when the stub is killed. Who
+ * dies gives its memory back, and with it its executable, before its descriptors; who executes gets the new one before.
+ */
+function hasExecuted(pid: number): boolean {
+  if (readExecutable(pid) !== undefined) return true;
+  // It is dead, a program that ended at once, or not ours to look into: then the name tells, which follows the descriptors.
+  for (let looks = 0; looks < looksMax; looks += 1) {
+    const stat = readProcessStat(pid);
+    // Its parent may have been faster, and nobody can tell any more.
+    if (stat === undefined || stat.name !== initName) return true;
+    if (stat.state === "Z" || stat.state === "X") return false;
+    waitForAny([{ fd: -1, events: 0 }], 1);
+  }
+  return true;
 }

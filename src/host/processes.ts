@@ -27,6 +27,8 @@ export type ProcessIdentity = {
 };
 
 export type ProcessStat = ProcessIdentity & {
+  /** Field 2, without the parentheses. */
+  readonly name: string;
   /** Field 3: `R`, `S`, `Z`... */
   readonly state: string;
 };
@@ -40,9 +42,11 @@ export function readProcessStat(pid: number): ProcessStat | undefined {
   const text = readTextIfPresent(`/proc/${pid}/stat`, "looking at a process", 8192);
   if (text === undefined) return undefined;
   // The name may contain blanks and parentheses: the fields start behind the last one.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const end = text.lastIndexOf(")");
+  const fields = text.slice(end + 2).split(" ");
   const [state = ""] = fields;
-  return { pid, state, startTimeTicks: Number(fields[19]) };
+  const name = text.slice(text.indexOf("(") + 1, end);
+  return { pid, name, state, startTimeTicks: Number(fields[19]) };
 }
 
 /** Whether this very process still runs: not one that has got its number since, and not a zombie. */

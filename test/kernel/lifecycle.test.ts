@@ -15,6 +15,7 @@ import {
   statusField,
   until,
 } from "../support/room.ts";
+import { permissive } from "../support/seccomp-profile.ts";
 
 const test = suite("kernel/lifecycle");
 const room = openRoom("life");
@@ -153,6 +154,55 @@ test("start reports a program that cannot be executed, and the container has sto
     assert.is(atOnce.status, 1);
     assert.match(atOnce.stderr, reason);
   }
+});
+
+test("start and run report an init that is killed before its program runs", () => {
+  const process = { args: ["sleep", "1000"], noNewPrivileges: true };
+  const seccomp = permissive({ names: ["execve"], action: "SCMP_ACT_KILL_PROCESS" });
+  const dies = room.makeBundle({ process, linux: { seccomp } });
+  const id = create(dies);
+  const started = room.tsRunc(["start", id]);
+  assert.is(started.status, 1);
+  assert.match(started.stderr, /starting the program: container init has died/);
+  assert.is(room.state(id)?.status, "stopped");
+  assert.is(room.tsRunc(["delete", id]).status, 0);
+  for (const argv of [["run"], ["run", "-d"]]) {
+    const { status, stderr } = room.tsRunc([...argv, "-b", dies.directory, room.newId()]);
+    assert.is(status, 1);
+    assert.match(stderr, /unable to start .*: starting the program: container init has died/);
+  }
+});
+
+test("start reports an init that a hook has killed", () => {
+  const script = `kill -9 $(sed 's/.*"pid":\\([0-9]*\\).*/\\1/')`;
+  const bundle = room.makeBundle({
+    process: { args: ["sleep", "1000"] },
+    hooks: {
+      startContainer: [{ path: "/bin/sh", args: ["sh", "-c", script], env: ["PATH=/bin"] }],
+    },
+    linux: { namespaces: [{ type: "mount" }] },
+  });
+  const id = create(bundle);
+  const { status, stderr } = room.tsRunc(["start", id]);
+  assert.is(status, 1, stderr);
+  assert.match(stderr, /container init has died/);
+  assert.is(room.tsRunc(["delete", id]).status, 0);
+});
+
+test("start says so when the kernel has killed init for want of memory", () => {
+  const limit = 2 * 1024 * 1024;
+  // More than the limit in one batch, which only start sends.
+  const env = Array.from({ length: 30 }, (_, index) => `V${index}=${"x".repeat(120_000)}`);
+  const bundle = room.makeBundle({
+    process: { args: ["sleep", "1000"], env: ["PATH=/bin", ...env] },
+    linux: { resources: { memory: { limit, swap: limit } } },
+  });
+  const id = create(bundle);
+  const { status, stderr } = room.tsRunc(["start", id]);
+  assert.is(status, 1);
+  assert.match(stderr, /container init was OOM-killed/);
+  assert.is(room.state(id)?.status, "stopped");
+  assert.is(room.tsRunc(["delete", id]).status, 0);
 });
 
 test("a created init shows its final ids, groups, capabilities and no_new_privs", () => {
