@@ -23,9 +23,7 @@ export function planResourcesV2(resources: LinuxResources): ResourcePlan {
     ...planMemory(memory),
     ...planBlockIoV2(blockIO),
     ...planCpu(cpu),
-    ...(program.length === 0
-      ? []
-      : ([{ kind: "device-program", controller: "", program }] as const)),
+    { kind: "device-program", controller: "", program },
     ...planCpuset(cpu),
     ...planHugepages(hugepageLimits),
     ...planRdma("", rdma),

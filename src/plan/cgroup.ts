@@ -46,7 +46,7 @@ export type CgroupStep =
       readonly limit: bigint;
       readonly limitWithSwap: bigint;
     }
-  /** Attaches a program of the type BPF_PROG_TYPE_CGROUP_DEVICE. */
+  /** Attaches a program of the type BPF_PROG_TYPE_CGROUP_DEVICE; without instructions, takes away what is there. */
   | {
       readonly kind: "device-program";
       readonly controller: string;

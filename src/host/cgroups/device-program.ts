@@ -19,7 +19,8 @@ import { type OwnedFd, openFile, own } from "../files.ts";
 const doing = "attaching the container's device filter";
 
 /**
- * Puts the program in force for the processes of the cgroup; it stays with the group when the runtime ends.
+ * Puts the program in force for the processes of the cgroup; it stays with the group when the runtime ends. A program without
+ * instructions allows everything: then there is none.
  *
  * The new one is there before the old ones go: at no time is a device open that neither allows.
  *
@@ -27,6 +28,10 @@ const doing = "attaching the container's device filter";
  */
 export function attachDeviceProgram(directory: string, program: readonly BpfInstruction[]): void {
   using cgroup = openFile(directory, { flags: openFlags.O_DIRECTORY, doing });
+  if (program.length === 0) {
+    detachPrograms(cgroup.fd);
+    return;
+  }
   using loaded = loadProgram(encodeBpf(program));
   const olds = queryPrograms(cgroup.fd).map((id) => own(must(bpfProgramFd(id), doing)));
   try {
@@ -40,6 +45,14 @@ export function attachDeviceProgram(directory: string, program: readonly BpfInst
     for (const old of olds) must(bpfDetachDeviceProgram(cgroup.fd, old.fd), doing);
   } finally {
     for (const old of olds) old[Symbol.dispose]();
+  }
+}
+
+/** What an earlier container of the group has left. A kernel that cannot attach any has nothing to be taken away. */
+function detachPrograms(cgroup: number): void {
+  for (const id of queryPrograms(cgroup, [errnos.EINVAL, errnos.ENOSYS])) {
+    using old = own(must(bpfProgramFd(id), doing));
+    must(bpfDetachDeviceProgram(cgroup, old.fd), doing);
   }
 }
 
@@ -66,7 +79,7 @@ function loadProgram(instructions: Uint8Array): OwnedFd {
 /** More programs than that on one group are no one's habit; runc's limit is 64, too. */
 const queryMax = 64;
 
-function queryPrograms(cgroup: number): number[] {
+function queryPrograms(cgroup: number, tolerated: readonly number[] = []): number[] {
   const ids = pinBuffer(queryMax * 4);
   const attribute = pinBuffer(bpfQueryAttribute.sizeBytes);
   const view = new DataView(attribute.bytes.buffer);
@@ -74,7 +87,10 @@ function queryPrograms(cgroup: number): number[] {
   view.setUint32(4, BPF_CGROUP_DEVICE, true);
   view.setBigUint64(16, BigInt(ids.address), true);
   view.setUint32(24, queryMax, true);
-  must(bpfQueryPrograms(attribute.address), doing);
+  const call = bpfQueryPrograms(attribute.address);
+  const result = execute(call);
+  if (tolerated.includes(-result)) return [];
+  if (result < 0) raiseErrno(call, doing, result);
   const count = view.getUint32(24, true);
   return [...new Uint32Array(ids.bytes.buffer, 0, count)];
 }
