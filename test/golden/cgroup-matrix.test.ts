@@ -1,10 +1,10 @@
-// The table of what ran in which cgroup mode: its checker, and that the files of the table are there.
+// The table of what ran in which cgroup mode: its checker, its writer, and that the files of the table are there.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { matrixFaults, readCompatibility } from "../support/cgroup-matrix.ts";
+import { fillMatrix, matrixFaults, readCompatibility } from "../support/cgroup-matrix.ts";
 import { root } from "../support/source-tree.ts";
 
 const test = suite("golden/cgroup-matrix");
@@ -36,6 +36,21 @@ test("matrixFaults() names cells that the run contradicts, and a column that is 
     "VM, v2, test/b.test.ts: passes stands there, fails it was",
   ]);
   assert.is(matrixFaults(document, { mode: "VM, v2 with systemd", outcomes }).length, 1);
+});
+
+test("fillMatrix() writes the cells of what ran, in the column of its mode, and nothing else", () => {
+  const outcomes = [
+    ran("test/a.test.ts", 1),
+    ran("test/b.test.ts", 2, 1),
+    ran("test/c.test.ts", 1),
+  ];
+  const filled = fillMatrix(document, { mode: "VM, v2", outcomes });
+  assert.equal(matrixFaults(filled, { mode: "VM, v2", outcomes }), []);
+  const wanted = document
+    .replace("| passes | none |", "| passes | passes |")
+    .replace("b.test.ts` | passes | passes |", "b.test.ts` | passes | fails |");
+  assert.is(filled, wanted);
+  assert.is(fillMatrix(document, { mode: "VM, v1 with systemd", outcomes }), document);
 });
 
 test("the files of the committed table are there, and no file about cgroups is missing", () => {

@@ -1,76 +1,49 @@
 // Containers of an ordinary user to whom a part of the v2 tree has been given, cgroups(7), beside Debian's runc: groups are made
 // there, and limit, pause and count as root's do. Needs root, which it puts off, and a host of cgroup v2.
 
-import {
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { present } from "../../src/base/assert.ts";
 import { readCgroupHost } from "../../src/host/cgroups/host.ts";
 import { type Outcome, runc } from "../cli/executable.ts";
-import { openUser, type Program, programs, uid, withLinux } from "../support/ordinary-user.ts";
+import { openDelegatedPart } from "../support/delegated-part.ts";
+import { openUser, type Program, programs, withLinux } from "../support/ordinary-user.ts";
 import { openRoom } from "../support/room.ts";
 
 const test = suite("kernel/rootless-delegated");
 const host = readCgroupHost();
 const room = openRoom("rootless-delegated");
-const { asUser, expectNothingLeft, running } = openUser(room);
+const user = openUser(room);
+const { expectNothingLeft, running } = user;
 if (host.version !== "v2")
   console.log("skip: this host has no cgroup v2, of which a part could be delegated");
 const check = host.version === "v2" ? test : test.skip;
 
-/** The user's part, at the top: a group with processes, as that of the tests may be, gives no controllers to those below. */
-const part = join(
-  host.version === "v2" ? host.hierarchy.mountPoint : "/",
-  `ts-runc-test-delegated-${process.pid}`,
-);
-const caller = join(part, "caller");
-
-test.before(() => {
-  if (host.version !== "v2") return;
-  const above = host.hierarchy.mountPoint;
-  mkdirSync(caller, { recursive: true });
-  for (const each of [above, part]) {
-    for (const controller of ["cpu", "memory", "pids"]) {
-      writeFileSync(join(each, "cgroup.subtree_control"), `+${controller}`);
-    }
-  }
-  for (const each of [part, caller]) {
-    for (const name of ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"]) {
-      chownSync(join(each, name), uid, uid);
-    }
-  }
-});
+const part = openDelegatedPart(user);
 
 test.after(() => {
-  if (host.version === "v2") {
-    rmdirSync(caller);
-    rmdirSync(part);
-  }
+  part?.remove();
   room.remove();
 });
 
+/** Runs a runtime as the user in the user's part. */
+function inPart(program: Program, ...argv: readonly string[]): Outcome {
+  return present(part, "a part of the tree").runtime(program, ...argv);
+}
+
 test.after.each(async () => {
   await expectNothingLeft();
-  if (host.version !== "v2") return;
-  const groups = readdirSync(part, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  if (part === undefined) return;
+  const groups = readdirSync(part.directory, { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
   assert.equal(
     groups.map(({ name }) => name),
     ["caller"],
   );
 });
-
-/** Runs a runtime as the user in the user's part. */
-function inPart(program: Program, ...argv: readonly string[]): Outcome {
-  return asUser([programs[program], ...argv], { before: `echo $$ >${caller}/cgroup.procs` });
-}
 
 check(
   "a container gets a group of its own in the user's part, with its limits, and leaves none",
@@ -119,24 +92,18 @@ check("the life of a container in the user's part goes as with runc", () => {
   const seen = (["ts-runc", "runc"] as const).map((program) => {
     if (program === "runc" && runc === undefined) return undefined;
     const id = room.newId();
-    const create = asUser(
-      [
-        "sh",
-        "-c",
-        `"$0" create -b "${directory}" ${id} >/dev/null 2>&1 </dev/null`,
-        programs[program],
-      ],
-      { before: `echo $$ >${caller}/cgroup.procs` },
-    );
+    const { directory: place, run } = present(part, "a part of the tree");
+    const quietly = `"$0" create -b "${directory}" ${id} >/dev/null 2>&1 </dev/null`;
+    const create = run(["sh", "-c", quietly, programs[program]]);
     assert.is(create.status, 0, program);
     assert.ok(
-      existsSync(join(part, id, "cgroup.procs")),
+      existsSync(join(place, id, "cgroup.procs")),
       `${program} has made its group elsewhere`,
     );
     const outcomes = life.map((argv) =>
       inPart(program, ...argv.map((word) => word.replace(/^ID$/, id))),
     );
-    const limit = readFileSync(join(part, id, "pids.max"), "utf8");
+    const limit = readFileSync(join(place, id, "pids.max"), "utf8");
     const ended = inPart(program, "delete", "--force", id);
     assert.is(ended.status, 0, ended.stderr);
     return { outcomes, limit };

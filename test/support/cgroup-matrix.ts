@@ -1,11 +1,11 @@
-// The table of docs/compatibility.md that says which test files about cgroups ran in which mode, against what a run saw;
-// it runs nothing itself.
+// The table of docs/compatibility.md that says which test files about cgroups ran in which mode: compared with what a run saw, and
+// written by one; it runs nothing itself.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The columns of the table, as they are headed. */
-export type CgroupMode = "host, v1" | "VM, v2" | "VM, v2 with systemd";
+export type CgroupMode = "host, v1" | "VM, v2" | "VM, v2 with systemd" | "VM, v1 with systemd";
 
 export type RanFile = {
   readonly file: string;
@@ -39,9 +39,39 @@ export function matrixFaults(
   });
 }
 
+/**
+ * Puts the outcomes of a run in one mode into the table. Rows of files that it left out stay as they are.
+ *
+ * @returns the whole document
+ */
+export function fillMatrix(
+  document: string,
+  { mode, outcomes }: { readonly mode: CgroupMode; readonly outcomes: readonly RanFile[] },
+): string {
+  const [head = []] = cellsBelow(document);
+  const column = head.indexOf(mode);
+  const [before = "", behind = ""] = document.split(`\n${heading}\n`);
+  const [section = "", ...others] = behind.split("\n## ");
+  const filled = section.split("\n").map((line) => {
+    const cells = splitRow(line);
+    const outcome = outcomes.find(({ file }) => `\`${file}\`` === cells[0]);
+    if (outcome === undefined || column === -1) return line;
+    const row = cells.map((cell, index) => (index === column ? wordOutcome(outcome) : cell));
+    return `| ${row.join(" | ")} |`;
+  });
+  return [before, [filled.join("\n"), ...others].join("\n## ")].join(`\n${heading}\n`);
+}
+
+const path = join(import.meta.dir, "../../docs/compatibility.md");
+
 /** The committed document. */
 export function readCompatibility(): string {
-  return readFileSync(join(import.meta.dir, "../../docs/compatibility.md"), "utf8");
+  return readFileSync(path, "utf8");
+}
+
+/** Puts what a run has seen into the committed document. */
+export function writeMatrix(ran: Parameters<typeof fillMatrix>[1]): void {
+  writeFileSync(path, fillMatrix(readCompatibility(), ran));
 }
 
 /** `none` is a file that has nothing to test in this mode; each of its tests says why when it is skipped. */
@@ -55,10 +85,12 @@ function cellsBelow(document: string): string[][] {
   return section
     .split("\n")
     .filter((line) => line.startsWith("|"))
-    .map((line) =>
-      line
-        .slice(1, -1)
-        .split("|")
-        .map((cell) => cell.trim()),
-    );
+    .map(splitRow);
+}
+
+function splitRow(line: string): string[] {
+  return line
+    .slice(1, -1)
+    .split("|")
+    .map((cell) => cell.trim());
 }

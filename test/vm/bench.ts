@@ -58,6 +58,8 @@ export type MachineOptions = {
   readonly fileTimeoutMs?: number;
   /** What else the kernel is told when it boots. */
   readonly kernelOptions?: readonly string[];
+  /** What the files find in their environment. */
+  readonly environment?: Readonly<Record<string, string>>;
 };
 
 export type FileOutcome = {
@@ -162,7 +164,13 @@ function makeTreeDisk(directory: string, options: MachineOptions): string {
   copyEntries(root, { to: stage, except: [".cache", ".git", "node_modules"] });
   const fileTimeoutS = Math.ceil((options.fileTimeoutMs ?? options.timeoutMs) / 1000);
   mkdirSync(join(stage, ".machine"));
-  writeFileSync(join(stage, ".machine/settings"), `file_timeout_s=${fileTimeoutS}\n`);
+  const variables = Object.entries(options.environment ?? {}).map(
+    ([name, value]) => `export ${name}=${value}\n`,
+  );
+  writeFileSync(
+    join(stage, ".machine/settings"),
+    [`file_timeout_s=${fileTimeoutS}\n`, ...variables].join(""),
+  );
   writeFileSync(join(stage, ".machine/files"), options.files.map((file) => `${file}\n`).join(""));
   const disk = join(directory, "tree");
   makeDisk(disk, { from: stage, label: "ts-runc-tree", sizeMiB: 1024 });

@@ -2,7 +2,7 @@
 # Sets up what a host has, runs the wanted files one after the other in Bun processes of their own, and writes frames (see
 # bench.ts) to the virtio port. It judges nothing. It is process 1 of a machine without systemd, and bench.service of one with.
 export PATH=/usr/local/bin:/usr/bin HOME=/root LANG=C.UTF-8
-. /work-tree/.machine/settings # file_timeout_s
+. /work-tree/.machine/settings # file_timeout_s, and variables of the files
 
 # Where systemd is not: a cgroup v2 tree with every controller, and the usual mounts.
 set_up_alone() {

@@ -1,27 +1,49 @@
-// Runs every file of test/kernel in every machine of bench.ts and prints what came of it; `npm test` runs a part of that.
+// Runs every file of test/kernel in every machine of bench.ts, prints what came of it, and writes the columns of the machines in
+// the table of docs/compatibility.md; `npm test` runs a part of that.
 //
-//   npm run test:vm [-- KIND ...]      exit status 0 when nothing has failed anywhere
+//   npm run test:vm [-- [KIND ...] [FILE ...]]      exit status 0 when nothing has failed anywhere
 
 import { join } from "node:path";
+import { type CgroupMode, writeMatrix } from "../support/cgroup-matrix.ts";
 import { type FileOutcome, type MachineKind, obstacleOf, runInMachine } from "./bench.ts";
 
 const root = join(import.meta.dir, "../..");
+const columns: Readonly<Record<MachineKind, CgroupMode>> = {
+  v2: "VM, v2",
+  systemd: "VM, v2 with systemd",
+  "systemd-v1": "VM, v1 with systemd",
+};
 const kinds: readonly MachineKind[] = ["v2", "systemd", "systemd-v1"];
 /** So many files share a machine: what an emulator that locks up takes with it is no more than that. */
 const filesPerMachine = 12;
 const timeoutMs = 40 * 60 * 1000;
 const fileTimeoutMs = 10 * 60 * 1000;
+/** Of cgroup-cycles.test.ts, in each of the modes of a machine; it has more time than other files. */
+const cycles = process.env["TS_RUNC_CYCLES"] ?? "1000";
+const cyclesFile = "test/kernel/cgroup-cycles.test.ts";
+const cyclesTimeoutMs = 3 * 60 * 60 * 1000;
 
 async function runAll(kind: MachineKind, files: readonly string[]): Promise<FileOutcome[]> {
   const outcomes: FileOutcome[] = [];
   for (let at = 0; at < files.length; at += filesPerMachine) {
     const share = files.slice(at, at + filesPerMachine);
-    const run = await runInMachine({ kind, files: share, timeoutMs, fileTimeoutMs });
-    if (run.failure !== undefined) console.log(`${kind}: ${run.failure}`);
-    for (const outcome of run.files) report(kind, outcome);
-    outcomes.push(...run.files);
+    outcomes.push(...(await runShare(kind, share)));
   }
   return outcomes;
+}
+
+async function runShare(kind: MachineKind, files: readonly string[]): Promise<FileOutcome[]> {
+  const long = files.includes(cyclesFile);
+  const run = await runInMachine({
+    kind,
+    files,
+    timeoutMs: long ? cyclesTimeoutMs : timeoutMs,
+    fileTimeoutMs: long ? cyclesTimeoutMs : fileTimeoutMs,
+    environment: { TS_RUNC_CYCLES: cycles },
+  });
+  if (run.failure !== undefined) console.log(`${kind}: ${run.failure}`);
+  for (const outcome of run.files) report(kind, outcome);
+  return [...run.files];
 }
 
 function report(kind: MachineKind, outcome: FileOutcome): void {
@@ -31,20 +53,29 @@ function report(kind: MachineKind, outcome: FileOutcome): void {
   if (failed > 0) console.log(output);
 }
 
-const chosen = process.argv.slice(2);
+const chosenKinds = process.argv.slice(2).filter((word) => word in columns);
+const chosenFiles = process.argv.slice(2).filter((word) => !(word in columns));
 const files = [...new Bun.Glob("test/kernel/**/*.test.ts").scanSync(root)]
   // A soak looks for rare events by number of tries; an emulated processor makes minutes of it and adds nothing.
   .filter((file) => !file.endsWith("-soak.test.ts"))
+  .filter((file) => chosenFiles.length === 0 || chosenFiles.some((part) => file.includes(part)))
   .sort();
 let failed = 0;
 const rows: string[] = [];
-for (const kind of kinds.filter((one) => chosen.length === 0 || chosen.includes(one))) {
+for (const kind of kinds.filter((one) => chosenKinds.length === 0 || chosenKinds.includes(one))) {
   const obstacle = obstacleOf(kind);
   if (obstacle !== undefined) {
     console.log(`skip: ${kind}: ${obstacle}`);
     continue;
   }
-  const outcomes = await runAll(kind, files);
+  const outcomes = [
+    ...(await runAll(
+      kind,
+      files.filter((file) => file !== cyclesFile),
+    )),
+    ...(files.includes(cyclesFile) ? await runShare(kind, [cyclesFile]) : []),
+  ];
+  writeMatrix({ mode: columns[kind], outcomes });
   const sum = (key: "passed" | "failed" | "skipped"): number =>
     outcomes.reduce((total, outcome) => total + outcome[key], 0);
   failed += sum("failed");

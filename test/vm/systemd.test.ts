@@ -8,7 +8,7 @@ import { type MachineKind, obstacleOf, runInMachine } from "./bench.ts";
 const test = suite("vm/systemd");
 const root = join(import.meta.dir, "../..");
 /** What compares with runc field by field takes minutes on an emulated processor: that is for matrix.ts. */
-const files = [...new Bun.Glob("test/kernel/*systemd*.test.ts").scanSync(root)]
+const files = [...new Bun.Glob("test/kernel/*{systemd,cycles}*.test.ts").scanSync(root)]
   .filter((file) => !file.endsWith("-contract.test.ts"))
   .sort();
 const kinds: readonly MachineKind[] = ["systemd", "systemd-v1"];
