@@ -2,10 +2,10 @@
 // around them is made here, as create does.
 //
 //   runtime                            stub, in the end CRIU                       restored init
-//     |  directory, record, cgroup       |
+//     |  directory, record               |
 //     |  spawn ------------------------->|
 //     |  batch "root to restore onto" -->|  own mount namespace, rootfs a mount
-//     |  cgroup joined for it, limits    |
+//     |  cgroup made, joined for it, limits; or a unit, from systemd
 //     |  batch, ends in execve --------->|  criu swrk
 //     |  RESTORE ----------------------->|  ------------------------------------------>|  (a child of ours)
 //     |<- orphan-pts-master, terminal ---|
@@ -14,12 +14,9 @@
 //     |<- RESTORE, success --------------|  exit
 
 import { fcntlCommands } from "../abi/file.ts";
-import { signals } from "../abi/process.ts";
 import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
 import { must } from "../ffi/execute.ts";
-import { makeCgroup } from "../host/cgroups/make.ts";
-import { killAll } from "../host/cgroups/processes.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
 import type { Notification } from "../host/criu/service.ts";
 import { type OwnedFd, own, tryRemoveDirectory } from "../host/files.ts";
@@ -46,7 +43,7 @@ export type RestoredContainer = {
   /** Opened and locked. */
   readonly directory: OwnedFd;
   /** Takes everything back. */
-  readonly undo: () => void;
+  readonly undo: () => Promise<void>;
 };
 
 /** Who is waiting for what comes of a restore. */
@@ -67,9 +64,6 @@ export async function restoreContainer(
   prepared: Prepared,
   listeners: RestoreListeners,
 ): Promise<RestoredContainer> {
-  if (options.cgroupManager === "systemd") {
-    raise({ kind: "unsupported", pointer: "--systemd-cgroup", what: "restoring into a unit" });
-  }
   refuseRootless("restore", options.warn);
   refuseIdmapped(prepared.spec);
   const criu = await import("../host/criu/service.ts");
@@ -83,6 +77,10 @@ export async function restoreContainer(
     if (known.intent !== undefined) prepared.hooks?.runPoststopHooks(known.intent, options.warn);
   });
   undo.defer(() => removeContainerDirectory(options));
+  const takeBack = async (): Promise<void> => {
+    undo.dispose();
+    await prepared.systemd?.stop(options.warn);
+  };
   try {
     const intent = intendedRecord(options, prepared);
     known.intent = intent;
@@ -94,14 +92,12 @@ export async function restoreContainer(
     const log = `${directories.logs}/${restoreLog}`;
     const made: string[] = [];
     undo.defer(() => removeCgroup(prepared.cgroup.paths, made));
-    made.push(...makeCgroup(prepared.cgroup));
-    undo.defer(() => killAll(prepared.cgroup.paths, signals.SIGKILL));
     keepConfig(options, prepared.configText);
     warnOfConfig(options, prepared);
-    const restoration = { options, prepared, directory, undo };
     const seen: Seen = {};
     try {
-      criu.converse(() => startRestore(restoration, criu), {
+      const started = await startRestore({ options, prepared, directory, undo, made }, criu);
+      criu.converse(() => started, {
         notified: (notification) => {
           act(notification, { options, prepared, undo, listeners, seen, intent, made });
         },
@@ -121,9 +117,9 @@ export async function restoreContainer(
     }
     const { init_process_pid: pid } = record;
     debug(() => `restored ${options.id}, init ${pid}`);
-    return { pid, record, terminal, directory, undo: () => undo.dispose() };
+    return { pid, record, terminal, directory, undo: takeBack };
   } catch (error) {
-    undo.dispose();
+    await takeBack();
     throw error;
   }
 }

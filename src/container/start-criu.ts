@@ -1,10 +1,12 @@
 // Starts the CRIU that restores a container: a stub makes the root to restore onto, in a mount namespace of its own, joins the
 // container's cgroup, and becomes CRIU by execve; what it is asked then says what it has been given.
 
+import { signals } from "../abi/process.ts";
 import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import { applyResources } from "../host/cgroups/apply.ts";
-import { joinCgroup } from "../host/cgroups/make.ts";
+import { joinCgroup, makeCgroup } from "../host/cgroups/make.ts";
+import { killAll } from "../host/cgroups/processes.ts";
 import type { Started } from "../host/criu/service.ts";
 import { makeDirectories, type OwnedFd, openFile, readText } from "../host/files.ts";
 import { readLink } from "../host/processes.ts";
@@ -44,6 +46,8 @@ type Restoration = {
   readonly prepared: Prepared;
   readonly directory: OwnedFd;
   readonly undo: DisposableStack;
+  /** Directories of groups that have been made. */
+  readonly made: string[];
 };
 
 /** Where the rootfs is mounted in the mount namespace of CRIU; by its real path, as the mount table will have it. */
@@ -57,12 +61,12 @@ export function rootPlace(directory: OwnedFd): string {
  * @param criu how CRIU is started; loaded by the caller
  * @throws FaultError; the stub has ended then
  */
-export function startRestore(
+export async function startRestore(
   restoration: Restoration,
   criu: typeof import("../host/criu/service.ts"),
-): Started {
+): Promise<Started> {
   const { options, prepared, directory } = restoration;
-  const { cgroup, spec } = prepared;
+  const { spec } = prepared;
   const path = criu.findCriu();
   const place = rootPlace(directory);
   makeDirectories(place, 0o755, "making the root to restore the container onto");
@@ -82,9 +86,7 @@ export function startRestore(
       present(answer.outputs.get(socketsSlot), "the socket of criu").slice().buffer,
     );
     const socket = sockets.use(fetchDescriptor(stub.pid, ours, "fetching the socket of criu"));
-    joinCgroup(cgroup.paths, stub.pid);
-    applyResources(cgroup, "devices");
-    applyResources(cgroup, "limits");
+    await enterGroups(restoration, stub.pid);
     // Its children are born into the group that it is in.
     const resctrl = prepared.resctrl?.enter(stub.pid);
     if (resctrl !== undefined) restoration.undo.use(resctrl);
@@ -102,6 +104,19 @@ export function startRestore(
     endInit(init);
     throw error;
   }
+}
+
+/** Has the process in the container's groups, which are made and limited; systemd wants a process to make its own for. */
+async function enterGroups({ prepared, made, undo }: Restoration, pid: number): Promise<void> {
+  const { cgroup, systemd } = prepared;
+  await systemd?.start(pid);
+  made.push(...makeCgroup(cgroup));
+  // Not before it is known that nobody else is in them.
+  undo.defer(() => killAll(cgroup.paths, signals.SIGKILL));
+  joinCgroup(cgroup.paths, pid);
+  await systemd?.setResources();
+  applyResources(cgroup, "devices");
+  applyResources(cgroup, "limits");
 }
 
 /** The descriptors of CRIU: its socket, the namespaces that are left alone, its directories. What follows closes by itself. */

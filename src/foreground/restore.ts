@@ -41,7 +41,7 @@ export async function restoreAttended(options: AttendedRestoreOptions): Promise<
   try {
     if (pidFile !== undefined) writePidFile(pidFile, made.pid);
   } catch (error) {
-    made.undo();
+    await made.undo();
     throw error;
   }
   using attendant = seen.attendant;

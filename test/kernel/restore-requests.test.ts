@@ -304,6 +304,19 @@ here("a restore that fails, at whatever point, leaves nothing", async () => {
   assert.equal(await room.leftovers(), []);
 });
 
+here("a group that another container uses is not restored into, and is left alone", () => {
+  const cgroupsPath = room.newId();
+  const bundle = sleeper({ linux: { cgroupsPath } });
+  const first = start(bundle);
+  const directory = savedImages();
+  const common = ["--detach", "-b", bundle.directory, "--image-path", directory];
+  const outcome = play({ scripts: restoring }, "restore", ...common, room.newId());
+  assert.is(outcome.status, 1);
+  assert.match(lastError(outcome), "container's cgroup is not empty");
+  assert.is(room.state(first)?.status, "running");
+  remove(first);
+});
+
 here("what a restore that was killed leaves, delete --force removes", async () => {
   const bundle = sleeper();
   const id = room.newId();

@@ -165,7 +165,7 @@ function makeTreeDisk(directory: string, options: MachineOptions): string {
   const fileTimeoutS = Math.ceil((options.fileTimeoutMs ?? options.timeoutMs) / 1000);
   mkdirSync(join(stage, ".machine"));
   const variables = Object.entries(options.environment ?? {}).map(
-    ([name, value]) => `export ${name}=${value}\n`,
+    ([name, value]) => `export ${name}='${value}'\n`,
   );
   writeFileSync(
     join(stage, ".machine/settings"),

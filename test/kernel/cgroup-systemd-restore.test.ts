@@ -1,0 +1,96 @@
+// Containers that are saved from a unit of systemd and restored into one, by the real CRIU; other restores are in
+// checkpoint.test.ts. Runs in the machines of test/vm that have systemd. Needs root.
+
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { runc } from "../cli/executable.ts";
+import {
+  counter,
+  countOf,
+  findCriuObstacle,
+  openCheckpointRoom,
+  untilCounted,
+} from "../support/checkpoint-room.ts";
+import type { Bundle, RuntimeName } from "../support/room.ts";
+import { groupOf, hasSystemd, readOf, show, unitsLeft } from "../support/systemd.ts";
+
+const test = suite("kernel/cgroup-systemd-restore");
+const checkpoints = openCheckpointRoom("systemd-restore");
+const { room, quietly, newImages } = checkpoints;
+const obstacle = hasSystemd ? findCriuObstacle() : "no systemd here";
+if (obstacle !== undefined) console.log(`skip: ${obstacle}`);
+const here = obstacle === undefined ? test : test.skip;
+const besideRunc = obstacle === undefined && runc !== undefined ? test : test.skip;
+
+const driver = "--systemd-cgroup";
+
+function makeCounter(resources = { pids: { limit: 44 } }): Bundle {
+  return room.makeBundle({ process: counter, linux: { resources } });
+}
+
+/** Runs the bundle in a unit, and saves it when it has counted a while. Returns the images, and how far it has come. */
+async function runAndSave(of: RuntimeName, bundle: Bundle): Promise<[string, number]> {
+  const id = room.newId();
+  quietly(of, [driver, "run", "--detach", "--bundle", bundle.directory, id]);
+  await untilCounted(bundle, 3);
+  const directory = newImages();
+  quietly(of, ["checkpoint", "--image-path", directory, id]);
+  assert.is(show(`runc-${id}.scope`).get("LoadState"), "not-found", of);
+  return [directory, countOf(bundle)];
+}
+
+const restoreArguments = (bundle: Bundle, directory: string, id: string): readonly string[] => [
+  ...[driver, "restore", "--detach", "--bundle", bundle.directory],
+  ...["--image-path", directory, id],
+];
+
+besideRunc(
+  "a saved container goes on in a unit of its own, with its limits, as with runc",
+  async () => {
+    const seen = [];
+    for (const of of ["ts-runc", "runc"] as const) {
+      const bundle = makeCounter();
+      const [directory, saved] = await runAndSave(of, bundle);
+      const id = room.newId();
+      quietly(of, restoreArguments(bundle, directory, id));
+      const next = await untilCounted(bundle, saved);
+      assert.ok(next > saved, `${saved}, then ${next}`);
+      const unit = `runc-${id}.scope`;
+      const shown = show(unit);
+      const names = [
+        "ActiveState",
+        "ControlGroup",
+        "Delegate",
+        "Slice",
+        "TasksMax",
+        "DevicePolicy",
+      ];
+      seen.push({
+        properties: names.map((name) => `${name}=${shown.get(name)?.replaceAll(id, "ID")}`),
+        limit: readOf(`${groupOf("pids", `/system.slice/${unit}`)}/pids.max`),
+      });
+      assert.is(room.runtime(of, ["exec", id, "true"]).status, 0);
+      assert.is(room.runtime(of, ["delete", "--force", id]).status, 0);
+      assert.is(show(unit).get("LoadState"), "not-found");
+    }
+    const [ours, theirs] = seen;
+    assert.is(ours?.limit, "44\n");
+    assert.ok(ours?.properties.includes("ActiveState=active"));
+    assert.equal(ours, theirs);
+  },
+);
+
+here("a restore that fails leaves no unit", async () => {
+  const bundle = makeCounter();
+  const [directory] = await runAndSave("ts-runc", bundle);
+  Bun.spawnSync(["sh", "-c", `rm "${directory}"/core-*.img`]);
+  const id = room.newId();
+  const log = quietly("ts-runc", restoreArguments(bundle, directory, id), { fails: true });
+  assert.match(log, "criu failed");
+  assert.is(show(`runc-${id}.scope`).get("LoadState"), "not-found");
+  assert.is(unitsLeft(), "");
+});
+
+test("nothing is left", checkpoints.close);
+
+test.run();
