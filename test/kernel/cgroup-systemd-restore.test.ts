@@ -55,6 +55,12 @@ besideRunc(
       quietly(of, restoreArguments(bundle, directory, id));
       const next = await untilCounted(bundle, saved);
       assert.ok(next > saved, `${saved}, then ${next}`);
+      const pid = JSON.parse(room.runtime(of, ["state", id]).stdout).pid;
+      console.log(
+        of,
+        readOf(`/proc/${pid}/cgroup`),
+        Bun.spawnSync(["sh", "-c", "systemctl list-units --all | grep ts-runc"]).stdout.toString(),
+      );
       const unit = `runc-${id}.scope`;
       const shown = show(unit);
       const names = [
@@ -91,6 +97,6 @@ here("a restore that fails leaves no unit", async () => {
   assert.is(unitsLeft(), "");
 });
 
-test("nothing is left", checkpoints.close);
+test.after(checkpoints.close);
 
 test.run();

@@ -237,6 +237,8 @@ function qemuArguments(image: MachineImage, options: QemuOptions): readonly stri
   const kernelOptions = [
     ["console=ttyS0", "quiet", "panic=-1", "oops=panic"],
     ["tsc=reliable", "cryptomgr.notests", "nokaslr", "mitigations=off"],
+    // On a busy host no tick may come while the kernel looks whether its timer works, and it panics.
+    ["no_timer_check"],
     // Once in a few hundred files the emulated processors wait for one another for ever: a panic says so, and ends it.
     ["watchdog_thresh=60", "softlockup_panic=1"],
     kindOptions[options.kind ?? "v2"],
