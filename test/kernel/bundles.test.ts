@@ -69,7 +69,9 @@ test("cpu-quota holds a loop at 20 % of a processor", () => {
     0,
   );
   const share = seconds / 2;
-  assert.ok(share > 0.05 && share < 0.26, `${share} of a processor`);
+  // The two seconds are longer on an emulated processor.
+  const most = slowness === 1 ? 0.26 : 0.4;
+  assert.ok(share > 0.05 && share < most, `${share} of a processor`);
   // A machine that is busy gives less than the quota, never more; on a quiet one it is met.
   if (slowness === 1 && share < 0.16) console.log(`cpu-quota: the host was busy, ${share}`);
 });

@@ -12,7 +12,7 @@ import {
   untilCounted,
 } from "../support/checkpoint-room.ts";
 import type { Bundle, RuntimeName } from "../support/room.ts";
-import { groupOf, hasSystemd, readOf, show, unitsLeft } from "../support/systemd.ts";
+import { cgroupVersion, groupOf, hasSystemd, readOf, show, unitsLeft } from "../support/systemd.ts";
 
 const test = suite("kernel/cgroup-systemd-restore");
 const checkpoints = openCheckpointRoom("systemd-restore");
@@ -20,7 +20,9 @@ const { room, quietly, newImages } = checkpoints;
 const obstacle = hasSystemd ? findCriuObstacle() : "no systemd here";
 if (obstacle !== undefined) console.log(`skip: ${obstacle}`);
 const here = obstacle === undefined ? test : test.skip;
-const besideRunc = obstacle === undefined && runc !== undefined ? test : test.skip;
+/** On cgroup v2 runc 1.1.5 restores into the group of the saved container, which is no unit then. */
+const compared: readonly RuntimeName[] =
+  runc === undefined || cgroupVersion === "v2" ? ["ts-runc"] : ["ts-runc", "runc"];
 
 const driver = "--systemd-cgroup";
 
@@ -44,47 +46,31 @@ const restoreArguments = (bundle: Bundle, directory: string, id: string): readon
   ...["--image-path", directory, id],
 ];
 
-besideRunc(
-  "a saved container goes on in a unit of its own, with its limits, as with runc",
-  async () => {
-    const seen = [];
-    for (const of of ["ts-runc", "runc"] as const) {
-      const bundle = makeCounter();
-      const [directory, saved] = await runAndSave(of, bundle);
-      const id = room.newId();
-      quietly(of, restoreArguments(bundle, directory, id));
-      const next = await untilCounted(bundle, saved);
-      assert.ok(next > saved, `${saved}, then ${next}`);
-      const pid = JSON.parse(room.runtime(of, ["state", id]).stdout).pid;
-      console.log(
-        of,
-        readOf(`/proc/${pid}/cgroup`),
-        Bun.spawnSync(["sh", "-c", "systemctl list-units --all | grep ts-runc"]).stdout.toString(),
-      );
-      const unit = `runc-${id}.scope`;
-      const shown = show(unit);
-      const names = [
-        "ActiveState",
-        "ControlGroup",
-        "Delegate",
-        "Slice",
-        "TasksMax",
-        "DevicePolicy",
-      ];
-      seen.push({
-        properties: names.map((name) => `${name}=${shown.get(name)?.replaceAll(id, "ID")}`),
-        limit: readOf(`${groupOf("pids", `/system.slice/${unit}`)}/pids.max`),
-      });
-      assert.is(room.runtime(of, ["exec", id, "true"]).status, 0);
-      assert.is(room.runtime(of, ["delete", "--force", id]).status, 0);
-      assert.is(show(unit).get("LoadState"), "not-found");
-    }
-    const [ours, theirs] = seen;
-    assert.is(ours?.limit, "44\n");
-    assert.ok(ours?.properties.includes("ActiveState=active"));
-    assert.equal(ours, theirs);
-  },
-);
+here("a saved container goes on in a unit of its own, with its limits, as with runc", async () => {
+  const seen = [];
+  for (const of of compared) {
+    const bundle = makeCounter();
+    const [directory, saved] = await runAndSave(of, bundle);
+    const id = room.newId();
+    quietly(of, restoreArguments(bundle, directory, id));
+    const next = await untilCounted(bundle, saved);
+    assert.ok(next > saved, `${saved}, then ${next}`);
+    const unit = `runc-${id}.scope`;
+    const shown = show(unit);
+    const names = ["ActiveState", "ControlGroup", "Delegate", "Slice", "TasksMax", "DevicePolicy"];
+    seen.push({
+      properties: names.map((name) => `${name}=${shown.get(name)?.replaceAll(id, "ID")}`),
+      limit: readOf(`${groupOf("pids", `/system.slice/${unit}`)}/pids.max`),
+    });
+    assert.is(room.runtime(of, ["exec", id, "true"]).status, 0);
+    assert.is(room.runtime(of, ["delete", "--force", id]).status, 0);
+    assert.is(show(unit).get("LoadState"), "not-found");
+  }
+  const [ours, theirs = ours] = seen;
+  assert.is(ours?.limit, "44\n");
+  assert.ok(ours?.properties.includes("ActiveState=active"));
+  assert.equal(ours, theirs);
+});
 
 here("a restore that fails leaves no unit", async () => {
   const bundle = makeCounter();

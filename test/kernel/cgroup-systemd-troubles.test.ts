@@ -10,11 +10,11 @@ import { listenAsSystemd, type Reply, type Scenario } from "../support/fake-syst
 import { openUser } from "../support/ordinary-user.ts";
 import { openRoom } from "../support/room.ts";
 
-const all = suite("kernel/cgroup-systemd-troubles");
+const test = suite("kernel/cgroup-systemd-troubles");
 // Each ts-runc whose waits are short runs from its source, which takes seconds on an emulated processor.
 const inMachine = process.env["TS_RUNC_MACHINE"] !== undefined;
 if (inMachine) console.log("skip: the machines of test/vm have the real systemd, or none");
-const test = inMachine ? all.skip : all;
+const here = inMachine ? test.skip : test;
 const room = openRoom("systemd-troubles");
 const user = openUser(room);
 const source = join(import.meta.dir, "../../src/main.ts");
@@ -93,7 +93,7 @@ const denied: Reply = {
 const exists: Reply = { error: "org.freedesktop.systemd1.UnitExists", words: "Unit is there." };
 const noUnit: Reply = { error: "org.freedesktop.systemd1.NoSuchUnit", words: "Unit not loaded." };
 
-test("a container is made, and its unit is stopped and reset when it is deleted", async () => {
+here("a container is made, and its unit is stopped and reset when it is deleted", async () => {
   systemd.play({});
   const id = room.newId();
   const { directory, unit } = makeBundle(id);
@@ -109,14 +109,14 @@ test("a container is made, and its unit is stopped and reset when it is deleted"
   assert.equal(await room.leftovers(), []);
 });
 
-test("a unit that systemd refuses is no container, and nothing is left", async () => {
+here("a unit that systemd refuses is no container, and nothing is left", async () => {
   const { status, stderr } = await createWith({ StartTransientUnit: [denied] });
   assert.is(status, 1);
   assert.match(stderr, "unable to change unit UNIT: Interactive authentication required.");
   assert.equal(systemd.members(), ["Get", "StartTransientUnit"]);
 });
 
-test("a unit that is there is reset once, and tried again once", async () => {
+here("a unit that is there is reset once, and tried again once", async () => {
   const { status, stderr } = await createWith({ StartTransientUnit: [exists, exists] });
   assert.is(status, 1);
   assert.match(stderr, "unable to change unit UNIT: Unit is there.");
@@ -129,7 +129,7 @@ test("a unit that is there is reset once, and tried again once", async () => {
 });
 
 for (const result of ["failed", "canceled", "timeout", "dependency", "skipped"]) {
-  test(`a job that ends as ${result} is no container, and its unit is reset`, async () => {
+  here(`a job that ends as ${result} is no container, and its unit is reset`, async () => {
     const { status, stderr } = await createWith({ StartTransientUnit: [{ job: result }] });
     assert.is(status, 1);
     assert.match(stderr, `error creating systemd unit \`UNIT\`: got \`${result}\``);
@@ -137,14 +137,14 @@ for (const result of ["failed", "canceled", "timeout", "dependency", "skipped"])
   });
 }
 
-test("properties that systemd refuses undo the container, whose unit is stopped", async () => {
+here("properties that systemd refuses undo the container, whose unit is stopped", async () => {
   const { status, stderr } = await createWith({ SetUnitProperties: [denied] });
   assert.is(status, 1);
   assert.match(stderr, "unable to set unit properties: Interactive authentication required.");
   assert.equal(systemd.members().slice(-2), ["StopUnit", "ResetFailedUnit"]);
 });
 
-test("a systemd that goes away, at whatever call, leaves nothing of ours", async () => {
+here("a systemd that goes away, at whatever call, leaves nothing of ours", async () => {
   for (const member of ["Hello", "Get", "StartTransientUnit", "SetUnitProperties"]) {
     const { status, stderr } = await createWith({ [member]: ["end"] });
     assert.is(status, 1, member);
@@ -152,65 +152,74 @@ test("a systemd that goes away, at whatever call, leaves nothing of ours", async
   }
 });
 
-test("a systemd that does not answer, or does not end its job, is waited for so long and no longer", async () => {
-  const around = { hurried: true } as const;
-  const silent = await createWith({ StartTransientUnit: ["silence"] }, around);
-  assert.is(silent.status, 1);
-  assert.match(silent.stderr, "talking to systemd on the system bus: no answer within 30 s");
-  const endless = await createWith({ StartTransientUnit: [{ job: undefined }] }, around);
-  assert.is(endless.status, 1);
-  assert.match(endless.stderr, "Timeout waiting for systemd to create UNIT");
-  assert.equal(systemd.members().at(-1), "ResetFailedUnit");
-});
+here(
+  "a systemd that does not answer, or does not end its job, is waited for so long and no longer",
+  async () => {
+    const around = { hurried: true } as const;
+    const silent = await createWith({ StartTransientUnit: ["silence"] }, around);
+    assert.is(silent.status, 1);
+    assert.match(silent.stderr, "talking to systemd on the system bus: no answer within 30 s");
+    const endless = await createWith({ StartTransientUnit: [{ job: undefined }] }, around);
+    assert.is(endless.status, 1);
+    assert.match(endless.stderr, "Timeout waiting for systemd to create UNIT");
+    assert.equal(systemd.members().at(-1), "ResetFailedUnit");
+  },
+);
 
-test("delete goes on when the unit has gone or cannot be stopped, and says so, but not when nobody answers", async () => {
-  const deleteWith = async (scenario: Scenario): Promise<Outcome> => {
-    systemd.play({});
-    const id = room.newId();
-    const { directory, unit } = makeBundle(id);
-    assert.is((await run([driver, "create", "--bundle", directory, id])).status, 0);
-    systemd.play(scenario);
-    const outcome = await run(["delete", "--force", id], { hurried: true });
-    if (outcome.status !== 0) {
+here(
+  "delete goes on when the unit has gone or cannot be stopped, and says so, but not when nobody answers",
+  async () => {
+    const deleteWith = async (scenario: Scenario): Promise<Outcome> => {
       systemd.play({});
-      assert.is((await run(["delete", "--force", id])).status, 0, "the second time it works");
+      const id = room.newId();
+      const { directory, unit } = makeBundle(id);
+      assert.is((await run([driver, "create", "--bundle", directory, id])).status, 0);
+      systemd.play(scenario);
+      const outcome = await run(["delete", "--force", id], { hurried: true });
+      if (outcome.status !== 0) {
+        systemd.play({});
+        assert.is((await run(["delete", "--force", id])).status, 0, "the second time it works");
+      }
+      assert.equal(await room.leftovers(), []);
+      return { ...outcome, stderr: outcome.stderr.replaceAll(unit, "UNIT") };
+    };
+    const gone = await deleteWith({ StopUnit: [noUnit], ResetFailedUnit: [noUnit] });
+    assert.equal(gone, { status: 0, stdout: "", stderr: "" });
+    const failed = await deleteWith({ StopUnit: [{ job: "failed" }] });
+    assert.is(failed.status, 0);
+    assert.match(failed.stderr, "error removing unit `UNIT`: got `failed`. Continuing...");
+    const endless = await deleteWith({ StopUnit: [{ job: undefined }] });
+    assert.is(endless.status, 1);
+    assert.match(endless.stderr, "Timed out while waiting for systemd to remove UNIT");
+  },
+);
+
+here(
+  "the bus is where DBUS_SYSTEM_BUS_ADDRESS says, or else where it always is, or else systemd's own socket",
+  async () => {
+    const works = async (around: Surroundings): Promise<void> => {
+      const { status, stderr } = await createWith({ StartTransientUnit: [denied] }, around);
+      assert.is(status, 1);
+      assert.match(stderr, "Interactive authentication required", JSON.stringify(around));
+    };
+    const greeted = (): boolean => systemd.asked().some(({ member }) => member === "Hello");
+    const link = (path: string): string => `mkdir -p $(dirname ${path}) && ln -s ${bus} ${path}`;
+    for (const address of [
+      `unix:path=${bus}`,
+      `unix:path=${bus.replace("bus", "%62us")},guid=1234`,
+      `tcp:host=localhost,port=1;unix:guid=1234,path=${bus}`,
+    ]) {
+      await works({ env: { DBUS_SYSTEM_BUS_ADDRESS: address } });
+      assert.ok(greeted(), address);
     }
-    assert.equal(await room.leftovers(), []);
-    return { ...outcome, stderr: outcome.stderr.replaceAll(unit, "UNIT") };
-  };
-  const gone = await deleteWith({ StopUnit: [noUnit], ResetFailedUnit: [noUnit] });
-  assert.equal(gone, { status: 0, stdout: "", stderr: "" });
-  const failed = await deleteWith({ StopUnit: [{ job: "failed" }] });
-  assert.is(failed.status, 0);
-  assert.match(failed.stderr, "error removing unit `UNIT`: got `failed`. Continuing...");
-  const endless = await deleteWith({ StopUnit: [{ job: undefined }] });
-  assert.is(endless.status, 1);
-  assert.match(endless.stderr, "Timed out while waiting for systemd to remove UNIT");
-});
+    await works({ env: {}, before: link("/run/dbus/system_bus_socket") });
+    assert.ok(greeted());
+    await works({ env: {}, before: link("/run/systemd/private") });
+    assert.not(greeted(), "nobody but systemd is at its own socket");
+  },
+);
 
-test("the bus is where DBUS_SYSTEM_BUS_ADDRESS says, or else where it always is, or else systemd's own socket", async () => {
-  const works = async (around: Surroundings): Promise<void> => {
-    const { status, stderr } = await createWith({ StartTransientUnit: [denied] }, around);
-    assert.is(status, 1);
-    assert.match(stderr, "Interactive authentication required", JSON.stringify(around));
-  };
-  const greeted = (): boolean => systemd.asked().some(({ member }) => member === "Hello");
-  const link = (path: string): string => `mkdir -p $(dirname ${path}) && ln -s ${bus} ${path}`;
-  for (const address of [
-    `unix:path=${bus}`,
-    `unix:path=${bus.replace("bus", "%62us")},guid=1234`,
-    `tcp:host=localhost,port=1;unix:guid=1234,path=${bus}`,
-  ]) {
-    await works({ env: { DBUS_SYSTEM_BUS_ADDRESS: address } });
-    assert.ok(greeted(), address);
-  }
-  await works({ env: {}, before: link("/run/dbus/system_bus_socket") });
-  assert.ok(greeted());
-  await works({ env: {}, before: link("/run/systemd/private") });
-  assert.not(greeted(), "nobody but systemd is at its own socket");
-});
-
-test("an address without a unix socket, and a socket without anybody, are named", async () => {
+here("an address without a unix socket, and a socket without anybody, are named", async () => {
   const fails = async (address: string): Promise<string> => {
     const { status, stderr } = await createWith({}, { env: { DBUS_SYSTEM_BUS_ADDRESS: address } });
     assert.is(status, 1);
@@ -223,28 +232,31 @@ test("an address without a unix socket, and a socket without anybody, are named"
   assert.match(await fails("unix:path=/nowhere/bus"), /on the system bus: .*ENOENT/);
 });
 
-test("an ordinary user's systemd is at DBUS_SESSION_BUS_ADDRESS, or else in XDG_RUNTIME_DIR", async () => {
-  const bundle = user.running(["true"]);
-  const tryWith = async (env: Readonly<Record<string, string>>): Promise<string> => {
-    systemd.play({ StartTransientUnit: [denied] });
-    const argv = [driver, "create", "--bundle", bundle, room.newId()];
-    const { status, stderr } = await run(argv, { user: true, env });
-    assert.is(status, 1);
-    return stderr;
-  };
-  const words = "Interactive authentication required";
-  assert.match(await tryWith({ DBUS_SESSION_BUS_ADDRESS: `unix:path=${bus}` }), words);
-  const XDG_RUNTIME_DIR = user.runtimeDirectory;
-  symlinkSync(bus, join(XDG_RUNTIME_DIR, "bus"));
-  assert.match(await tryWith({ XDG_RUNTIME_DIR }), words);
-  assert.equal(systemd.members(), ["Get", "Get", "StartTransientUnit"]);
-  assert.match(await tryWith({}), "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set");
-});
+here(
+  "an ordinary user's systemd is at DBUS_SESSION_BUS_ADDRESS, or else in XDG_RUNTIME_DIR",
+  async () => {
+    const bundle = user.running(["true"]);
+    const tryWith = async (env: Readonly<Record<string, string>>): Promise<string> => {
+      systemd.play({ StartTransientUnit: [denied] });
+      const argv = [driver, "create", "--bundle", bundle, room.newId()];
+      const { status, stderr } = await run(argv, { user: true, env });
+      assert.is(status, 1);
+      return stderr;
+    };
+    const words = "Interactive authentication required";
+    assert.match(await tryWith({ DBUS_SESSION_BUS_ADDRESS: `unix:path=${bus}` }), words);
+    const XDG_RUNTIME_DIR = user.runtimeDirectory;
+    symlinkSync(bus, join(XDG_RUNTIME_DIR, "bus"));
+    assert.match(await tryWith({ XDG_RUNTIME_DIR }), words);
+    assert.equal(systemd.members(), ["Get", "Get", "StartTransientUnit"]);
+    assert.match(await tryWith({}), "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set");
+  },
+);
 
-all.after(async () => {
+test.after(async () => {
   systemd[Symbol.dispose]();
   assert.equal(await room.leftovers(), []);
   room.remove();
 });
 
-all.run();
+test.run();
