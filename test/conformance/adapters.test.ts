@@ -1,0 +1,394 @@
+// Each adapter on a small fake checkout: programs that pass, fail, hang, crash, skip, say nonsense and leave things behind,
+// and checkouts in which something is missing. Needs root, since the programs get namespaces of their own.
+
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { goArchitecture } from "../../conformance/adapters/runtime-tools.ts";
+import { runProgram } from "../cli/executable.ts";
+import { root } from "../support/source-tree.ts";
+
+const test = suite("conformance/adapters");
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.log("skip: foreign suites are run by root");
+const asRoot = isRoot ? test : test.skip;
+const directory = mkdtempSync(join(tmpdir(), "adapters-"));
+const tools = join(directory, "tools");
+const mountPoint = join(directory, "mounted");
+mkdirSync(mountPoint);
+/** A number of seconds that nobody else sleeps. */
+const hang = `${86_400_000 + process.pid}`;
+
+/** A program in the shell's words. */
+function write(path: string, script: string): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return path;
+}
+
+/** A checkout with these files: programs in the shell's words. */
+function checkout(name: string, files: Readonly<Record<string, string>>): string {
+  for (const [path, script] of Object.entries(files)) write(join(directory, name, path), script);
+  return join(directory, name);
+}
+
+/** A runtime that makes a file of each container, and writes down how it was called. */
+const calls = join(directory, "calls");
+const runtime = write(
+  join(directory, "fake-runtime"),
+  `echo "$@" >>${calls}
+[ "$1" = --version ] && echo "runc version fake" && exit
+state=/nowhere
+while [ $# -gt 0 ]; do
+  case $1 in
+    --root) state=$2; shift 2 ;;
+    --*) shift ;;
+    *) break ;;
+  esac
+done
+mkdir -p "$state"
+case $1 in
+  create | run) for id do :; done; : >"$state/$id" ;;
+  list) ls "$state" ;;
+  delete) for id do :; done; rm "$state/$id" ;;
+  spec) echo '{}' >config.json ;;
+esac`,
+);
+
+function run(...argv: readonly string[]) {
+  const path = `${tools}:${process.env["PATH"]}`;
+  const temporary = join(directory, "tmp");
+  mkdirSync(temporary, { recursive: true });
+  const outcome = runProgram([join(root, "conformance/adapters/run"), ...argv], {
+    env: { PATH: path, TMPDIR: temporary },
+  });
+  assert.equal(readdirSync(temporary), [], "the scratch directory is gone");
+  return outcome;
+}
+
+function rowOf(output: string, program: string): string {
+  const row = output.split("\n").find((line) => line.startsWith(`| ${program} |`));
+  return row ?? `no row of ${program} in:\n${output}`;
+}
+
+/** Whether a process is there with this in its arguments. */
+function isRunning(text: string): boolean {
+  return readdirSync("/proc").some((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, "utf8").includes(text);
+    } catch {
+      return false; // It has ended meanwhile.
+    }
+  });
+}
+
+const good = 'echo "TAP version 13"; echo "ok 1 - a"; echo "1..1"';
+const validations = {
+  bails: 'echo "1..2"; echo "ok 1 - a"; echo "Bail out! no more"',
+  crashes: `echo "1..2"; echo "ok 1 - a"; kill -SEGV $$`,
+  errs: `${good}; exit 3`,
+  fails: 'echo "1..2"; echo "ok 1 - a"; echo "not ok 2 - b"; echo "  because of c"; exit 1',
+  hangs: `echo "1..1"; setsid sleep ${hang} & sleep ${hang}`,
+  leaves: `mount -t tmpfs left ${mountPoint}; "$RUNTIME" create left-container; setsid sleep ${hang} & ${good}`,
+  passes: good,
+  skips: 'echo "1..0 # SKIP not here"',
+  talks: "echo hello",
+};
+
+function runtimeToolsCheckout(name: string): string {
+  const files = Object.entries(validations).flatMap(([validation, script]) => [
+    [`validation/${validation}/${validation}.go`, ""],
+    [`validation/${validation}/${validation}.t`, script],
+  ]);
+  return checkout(name, {
+    runtimetest: "",
+    [`rootfs-${goArchitecture()}.tar.gz`]: "",
+    "validation/util/container.go": "",
+    ...Object.fromEntries(files),
+  });
+}
+
+asRoot("programs of runtime-tools are judged by what they say and how they end", () => {
+  const path = runtimeToolsCheckout("judged");
+  const { status, stdout, stderr } = run("--timeout", "2", "runtime-tools", path, runtime);
+  assert.is(status, 1, stderr);
+  const expected = {
+    bails: "1 | 1 | 0 | it has bailed out: no more (exit status 0)",
+    crashes: "1 | 1 | 0 | it has died of signal 11; it has announced 2 tests and 1 came",
+    errs: "1 | 1 | 0 | exit status 3, although no test has failed",
+    fails: "1 | 1 | 0 | ",
+    hangs: "0 | 1 | 0 | it was killed after 2 s",
+    leaves: "1 | 0 | 0 | ",
+    passes: "1 | 0 | 0 | ",
+    skips: "0 | 0 | 1 | ",
+    talks: "0 | 1 | 0 | there is no TAP in its output (exit status 0)",
+    all: "6 | 6 | 1 | ",
+  };
+  for (const [program, row] of Object.entries(expected)) {
+    assert.is(rowOf(stdout, program), `| ${program} | ${row} |`);
+  }
+  assert.match(stdout, /^ {4}not ok: b\n {10}because of c$/m);
+  assert.match(stdout, /^runtime-tools, .*fake-runtime \(runc version fake\)$/m);
+});
+
+asRoot(
+  "what programs leave behind is gone: processes, mounts, containers in their state root",
+  () => {
+    const path = runtimeToolsCheckout("left");
+    writeFileSync(calls, "");
+    const { stdout } = run("--only", "leaves", "runtime-tools", path, runtime);
+    assert.match(stdout, /^ {4}deleted the container left-container, which it has left behind$/m);
+    assert.match(readFileSync(calls, "utf8"), /^--root \S+\/state delete --force left-container$/m);
+    assert.is(isRunning(hang), false);
+    assert.not.match(readFileSync("/proc/self/mountinfo", "utf8"), new RegExp(` ${mountPoint} `));
+  },
+);
+
+asRoot("a state root that is not below the scratch directory is left alone", () => {
+  const foreign = join(directory, "foreign");
+  const script = `"$RUNTIME" --root ${foreign} create other; ${good}`;
+  const path = checkout("foreign-root", {
+    runtimetest: "",
+    [`rootfs-${goArchitecture()}.tar.gz`]: "",
+    "validation/a/a.go": "",
+    "validation/a/a.t": script,
+  });
+  assert.is(run("runtime-tools", path, runtime).status, 0);
+  assert.equal(readdirSync(foreign), ["other"]);
+});
+
+asRoot(
+  "programs are chosen by --only and --skip, listed by --list, and their output is kept",
+  () => {
+    const path = runtimeToolsCheckout("chosen");
+    const chosen = ["--only", "s", "--skip", "e", "--skip", "talks", "--skip", "bails"];
+    const listed = run(...chosen, "--list", "runtime-tools", path, runtime);
+    assert.is(listed.stdout, "fails\nhangs\nskips\n");
+    const output = join(directory, "output");
+    const { status } = run("--only", "passes", "--output", output, "runtime-tools", path, runtime);
+    assert.is(status, 0);
+    assert.equal(readdirSync(output).sort(), ["passes.txt", "results.json"]);
+    assert.match(readFileSync(join(output, "passes.txt"), "utf8"), /^ok 1 - a$/m);
+    const results = JSON.parse(readFileSync(join(output, "results.json"), "utf8"));
+    assert.is(results.suite, "runtime-tools");
+    assert.equal(results.outcomes[0].checks, [{ name: "a", verdict: "pass", detail: "" }]);
+    assert.is(run("--only", "no such", "runtime-tools", path, runtime).status, 1);
+  },
+);
+
+asRoot("oci-runtime-tool is run on each bundle, and on what the runtime's spec writes", () => {
+  const path = checkout("tool", {
+    "oci-runtime-tool": `[ -f config.json ] && [ -d rootfs ] || exit 2
+case $PWD in *hooks*) echo "process.args is required" >&2; exit 1 ;; esac
+echo "Bundle validation succeeded."`,
+  });
+  const listed = run("--list", "oci-runtime-tool", path, runtime).stdout.trimEnd().split("\n");
+  const samples = readdirSync(join(root, "bundles")).filter((name) =>
+    existsSync(join(root, "bundles", name, "config.json")),
+  );
+  assert.equal(listed, [...samples.sort(), "spec", "spec --rootless"]);
+  const some = ["--only", "h", "--only", "spec", "--skip", "shared"];
+  const { status, stdout } = run(...some, "oci-runtime-tool", path, runtime);
+  assert.is(status, 1);
+  assert.is(rowOf(stdout, "hello"), "| hello | 1 | 0 | 0 |  |");
+  assert.is(rowOf(stdout, "hooks"), "| hooks | 0 | 1 | 0 |  |");
+  assert.match(stdout, /^ {4}not ok: the bundle is valid\n {8}process\.args is required$/m);
+  assert.is(rowOf(stdout, "spec --rootless"), "| spec --rootless | 1 | 0 | 0 |  |");
+});
+
+/** bats, and what runc's tests call. */
+function writeTools(): void {
+  for (const tool of ["jq", "gawk", "go", "xz"]) write(join(tools, tool), "");
+  write(
+    join(tools, "bats"),
+    `[ "$1" = --tap ] && shift; echo "# $@ with $RUNC"; for file do :; done; sh "$file"`,
+  );
+  write(join(tools, "python3"), 'sh "$1"');
+}
+
+const runcFiles = {
+  "tests/integration/get-images.sh": `get "$TESTDATA/busybox-\${arch}.tar.xz" url`,
+  [`tests/integration/testdata/busybox-${goArchitecture()}.tar.xz`]: "",
+  "tests/cmd/recvtty/main.go": "",
+  "tests/cmd/_bin/recvtty": "",
+};
+
+asRoot("bats files of runc are programs, told of the runtime by RUNC", () => {
+  writeTools();
+  const path = checkout("runc", {
+    ...runcFiles,
+    "tests/integration/good.bats": `"$RUNC" --root "$TMPDIR/state" run box
+echo "1..2"; echo "ok 1 runs"; echo "ok 2 waits # skip no time"`,
+    "tests/integration/bad.bats": 'echo "1..1"; echo "not ok 1 breaks"; echo "# in line 7"; exit 1',
+  });
+  const { status, stdout, stderr } = run("runc-bats", path, runtime);
+  assert.is(status, 1, stderr);
+  assert.is(rowOf(stdout, "good"), "| good | 1 | 0 | 1 |  |");
+  assert.is(rowOf(stdout, "bad"), "| bad | 0 | 1 | 0 |  |");
+  assert.match(stdout, /^ {4}not ok: breaks\n {8}# in line 7$/m);
+  // The suite names the state root itself.
+  assert.match(stdout, /deleted the container box, which it has left behind/);
+  const output = join(directory, "bats-output");
+  run("--only", "good", "--test", "runs", "--output", output, "runc-bats", path, runtime);
+  const said = readFileSync(join(output, "good.txt"), "utf8");
+  assert.match(said, /^# --filter runs \S+\/good\.bats with \S+\/bin\/fake-runtime$/m);
+});
+
+asRoot("tests of crun are translated into runc's options", () => {
+  writeTools();
+  const path = checkout("crun", {
+    "tests/init": "",
+    "tests/test_words.py": `state=$PWD/.testsuite/root
+mkdir config rootfs
+echo '{"of": "crun"}' >config/config.json
+"$OCI_RUNTIME" --cgroup-manager cgroupfs --root "$state" run --config config.json --detach box
+"$OCI_RUNTIME" --cgroup-manager=systemd --root="$state" create -f config/config.json --pid-file p bundle
+"$OCI_RUNTIME" --cgroup-manager disabled --root "$state" exec --env "A=two  words" box --root x --config y
+"$OCI_RUNTIME" --root "$state" delete -f --regex 'bo?x|nothing'
+[ -x "$INIT" ] || exit 1
+echo "1..1"; echo "ok 1 - $RUN_TESTS"`,
+  });
+  writeFileSync(calls, "");
+  const { status, stdout, stderr } = run("--test", "words", "crun-tests", path, runtime);
+  assert.is(status, 0, `${stdout}${stderr}`);
+  const said = readFileSync(calls, "utf8").replaceAll(/\/\S+\/state\b/g, "STATE");
+  const lines = said.split("\n").filter((line) => !line.startsWith("--version"));
+  assert.is(lines[0], "--root STATE run --detach box");
+  assert.match(
+    lines[1] ?? "",
+    /^--systemd-cgroup --root STATE create --bundle \/\S+ --pid-file p bundle$/,
+  );
+  assert.is(
+    lines[2],
+    "--cgroup-manager disabled --root STATE exec --env A=two  words box --root x --config y",
+  );
+  assert.equal(lines.slice(3, 6), [
+    "--root STATE list --quiet",
+    "--root STATE delete --force box",
+    "--root STATE list --quiet",
+  ]);
+  assert.match(stdout, /deleted the container bundle, which it has left behind/);
+  assert.is(rowOf(stdout, "words"), "| words | 1 | 0 | 0 |  |");
+});
+
+asRoot("crun itself is only given another state root", () => {
+  writeTools();
+  const crun = write(
+    join(directory, "bin/crun"),
+    `[ "$1" = --version ] && echo "crun version 1"; echo "# $@"`,
+  );
+  const path = checkout("crun-own", {
+    "tests/init": "",
+    "tests/test_own.py": `"$OCI_RUNTIME" --cgroup-manager cgroupfs --root /x run --config c.json box
+"$OCI_RUNTIME" --root /x delete -f --regex box; echo 1..1; echo ok 1`,
+  });
+  const output = join(directory, "crun-output");
+  run("--output", output, "crun-tests", path, crun);
+  const said = readFileSync(join(output, "own.txt"), "utf8").replaceAll(/\/\S+\/state\b/g, "STATE");
+  assert.is(
+    said,
+    "# --cgroup-manager cgroupfs --root STATE run --config c.json box\n# --root STATE delete -f --regex box\n1..1\nok 1\n",
+  );
+});
+
+asRoot("groups of youki's contest are programs", () => {
+  const path = checkout("youki", {
+    runtimetest: "",
+    "target/release/contest": `[ "$1" = list ] && echo hooks && echo pidfile && exit
+[ "$2 $4" = "--runtime --runtimetest" ] || exit 9
+for group do :; done
+echo "# Start group $group"
+case $group in hooks) echo "1 / 1 : run : not ok"; echo "	too late" ;; *) echo "1 / 1 : a : ok" ;; esac
+echo "# End group $group"`,
+  });
+  const { status, stdout } = run("youki-contest", path, runtime);
+  assert.is(status, 1);
+  assert.is(rowOf(stdout, "hooks"), "| hooks | 0 | 1 | 0 |  |");
+  assert.is(rowOf(stdout, "pidfile"), "| pidfile | 1 | 0 | 0 |  |");
+  assert.match(stdout, /^ {4}not ok: hooks::run\n {8}too late$/m);
+  const one = run("--test", "b", "--only", "pidfile", "youki-contest", path, runtime);
+  assert.match(one.stdout, /ok {3}pidfile: 1 pass/);
+});
+
+asRoot("what a checkout lacks is named, with how it is built", () => {
+  const empty = checkout("empty", { README: "" });
+  const refused = (...argv: readonly string[]) => {
+    const { status, stderr, stdout } = run(...argv, runtime);
+    assert.is(status, 2, stdout);
+    return stderr;
+  };
+  assert.match(
+    refused("runtime-tools", empty),
+    /^runtime-tools: .* has no validation\/NAME\/NAME\.go/,
+  );
+  const unbuilt = checkout("unbuilt", { "validation/a/a.go": "" });
+  assert.match(
+    refused("runtime-tools", unbuilt),
+    /^runtime-tools: runtimetest \(and 1 more\) is missing: make runtimetest validation-executables\nruntime-tools: rootfs-\w+\.tar\.gz is missing/,
+  );
+  assert.match(
+    refused("oci-runtime-tool", empty),
+    /^oci-runtime-tool: oci-runtime-tool is missing: make tool$/m,
+  );
+  assert.match(refused("runc-bats", empty), /^runc-bats: .* has no tests\/integration\/NAME\.bats/);
+  writeTools();
+  const bare = checkout("bare", { ...runcFiles, "tests/integration/a.bats": "" });
+  rmSync(join(bare, "tests/cmd/_bin"), { recursive: true });
+  rmSync(join(bare, "tests/integration/testdata"), { recursive: true });
+  const said = refused("runc-bats", bare);
+  assert.match(said, /^runc-bats: tests\/cmd\/_bin\/recvtty is missing: make test-binaries$/m);
+  assert.match(
+    said,
+    /^runc-bats: tests\/integration\/testdata\/busybox-\w+\.tar\.xz is missing: .*get-images\.sh/m,
+  );
+  assert.match(refused("crun-tests", empty), /^crun-tests: .* has no tests\/test_NAME\.py/);
+  const noInit = checkout("no-init", { "tests/test_a.py": "" });
+  assert.match(refused("crun-tests", noInit), /^crun-tests: tests\/init\.c is missing/);
+  assert.match(
+    refused("youki-contest", empty),
+    /^youki-contest: contest is missing, .*\nyouki-contest: runtimetest is missing/,
+  );
+});
+
+test("a command line that cannot be meant is refused, with the usage", () => {
+  const wrong = (...argv: readonly string[]) => {
+    const { status, stderr } = run(...argv);
+    assert.is(status, 2);
+    return stderr;
+  };
+  assert.match(wrong(), /^usage: conformance\/adapters\/run/);
+  assert.match(wrong("runtime-tools"), /^usage: /);
+  assert.match(wrong("a-suite", directory), /^there is no adapter a-suite\n\nusage: /);
+  assert.match(wrong("--speed", "runtime-tools", directory), /'--speed'.*\n\nusage: /);
+  assert.match(
+    wrong("--test", "a", "runtime-tools", directory),
+    /cannot choose tests within its programs/,
+  );
+  assert.match(
+    wrong("--timeout", "soon", "runtime-tools", directory),
+    /^--timeout soon: not a number of seconds$/m,
+  );
+  assert.match(run("--help").stdout, /^usage: .*--timeout SECONDS/s);
+  if (!isRoot) return;
+  assert.match(
+    wrong("runtime-tools", directory, "no-such-runtime"),
+    /^runtime-tools: no no-such-runtime in PATH$/m,
+  );
+  assert.match(
+    wrong("runtime-tools", directory, "/etc/passwd"),
+    /\/etc\/passwd cannot be executed$/m,
+  );
+});
+
+test.after(() => rmSync(directory, { recursive: true, force: true }));
+test.run();
