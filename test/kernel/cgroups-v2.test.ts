@@ -302,7 +302,7 @@ check("freeze() waits until it holds, and readFrozen() tells it from a frozen pa
   assert.is(readFrozen(plan.paths), false);
   assert.is(
     faultText(() => freeze({})),
-    "cgroup not exist",
+    "cannot toggle freezer: cgroups not configured for container",
   );
 });
 
