@@ -1,9 +1,8 @@
 // Executes a system call value in the runtime process, through libc's syscall(2); the stub's counterpart is init/drive.ts.
 
 import { ptr, read } from "bun:ffi";
-import { architecture } from "../abi/architecture.ts";
 import { errnoName } from "../abi/errno.ts";
-import { syscallNumbers } from "../abi/syscall-numbers.ts";
+import { syscallNumber } from "../abi/syscall-numbers.ts";
 import { assert } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import { type Arena, encodeOperand, measureOperand, pinnedArena } from "../syscall/encode.ts";
@@ -116,7 +115,7 @@ function executeIn(call: Syscall): {
   }
   assert(used.usedBytes <= outputOffset, "a call needs more memory than was measured");
   const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0, sixth = 0] = words;
-  const number = syscallNumbers[call.name][architecture];
+  const number = syscallNumber(call.name);
   const result = Number(libc.syscall(number, first, second, third, fourth, fifth, sixth));
   const settled = result === -1 ? -read.i32(mainThreadErrno, 0) : result;
   return { result: settled, used, outputOffset, outputBytes };

@@ -1,8 +1,7 @@
 // Writes the steps of a batch as the bytes that the stub executes (layout.ts), and knows how to read them back (answer.ts).
 
-import { architecture } from "../abi/architecture.ts";
 import { errnos } from "../abi/errno.ts";
-import { syscallNumbers } from "../abi/syscall-numbers.ts";
+import { syscallNumber } from "../abi/syscall-numbers.ts";
 import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import { isClose } from "../program/program.ts";
@@ -241,7 +240,7 @@ function writeRecord(writer: Writer, index: number): void {
     bit <<= 1;
   }
   const base = offset >> 2;
-  arena.words[base + (record.number >> 2)] = syscallNumbers[call.name][architecture];
+  arena.words[base + (record.number >> 2)] = syscallNumber(call.name);
   arena.words[base + (record.indirect >> 2)] = indirect;
   arena.words[base + (record.onError >> 2)] = line.onError;
   arena.words[base + (record.onZero >> 2)] = line.onZero;

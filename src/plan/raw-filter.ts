@@ -1,7 +1,6 @@
 // A seccomp filter that a config brings along instead of a profile: whether the kernel would take it, and what of init's calls it
 // forbids; pure. Loaded only where there is one.
 
-import { architecture } from "../abi/architecture.ts";
 import {
   classicBpf,
   classicBpfAlu,
@@ -9,7 +8,7 @@ import {
   seccompData,
   seccompReturns,
 } from "../abi/seccomp.ts";
-import { syscallNumbers } from "../abi/syscall-numbers.ts";
+import { syscallNumber } from "../abi/syscall-numbers.ts";
 import { raise } from "../base/fault.ts";
 import { seccompBpfData } from "../spec/annotations.ts";
 import { findForbidden } from "./seccomp-remaining.ts";
@@ -81,7 +80,7 @@ function judge({ code, k, jumps, left }: Instruction): string | undefined {
 
 /** The stub tells of the listener by write(2), which nobody could be asked about yet. */
 function askedBeforeAnswer(program: Uint8Array): number {
-  const number = syscallNumbers.write[architecture];
+  const number = syscallNumber("write");
   const verdict = filterVerdict(program, { architecture: nativeToken, number, args: [] }) ?? 0;
   return verdict - (verdict & 0xffff) === seccompReturns.SECCOMP_RET_USER_NOTIF ? number : -1;
 }

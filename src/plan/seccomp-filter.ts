@@ -7,9 +7,8 @@
 //   asks an agent: once everything has been done that needs no filter. The runtime hands the listener on before init makes
 //               another call: the agent may be asked about that one.
 
-import { architecture } from "../abi/architecture.ts";
 import { seccompFilterFlags } from "../abi/seccomp.ts";
-import { syscallNumbers } from "../abi/syscall-numbers.ts";
+import { syscallNames, syscallNumber } from "../abi/syscall-numbers.ts";
 import { raise } from "../base/fault.ts";
 import {
   asksAgent,
@@ -84,8 +83,7 @@ function loadedForAgent(process: Process, filter: FilterLoad): PlannedFilter {
 }
 
 function refuseForbidden(forbidden: number): never {
-  const numbers = Object.entries(syscallNumbers);
-  const [name] = numbers.find(([, number]) => number[architecture] === forbidden) ?? [forbidden];
+  const name = syscallNames().find((each) => syscallNumber(each) === forbidden) ?? forbidden;
   const message = `linux.seccomp: a profile with SCMP_ACT_NOTIFY has to let ${name} through, which is called before the program is executed`;
   return raise({ kind: "refused", message });
 }

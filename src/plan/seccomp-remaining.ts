@@ -1,8 +1,7 @@
 // Whether init can go on under a filter until it executes the program: what the stub still has to call, and the first of it that
 // the filter forbids; pure. Asked when a filter is compiled.
 
-import { architecture } from "../abi/architecture.ts";
-import { syscallNumbers } from "../abi/syscall-numbers.ts";
+import { syscallNumber } from "../abi/syscall-numbers.ts";
 import { closeAtExecve, leaveRuntime, park } from "../inside/process.ts";
 import { limitsAtStart } from "../inside/rlimits.ts";
 import { closeListener } from "../inside/seccomp.ts";
@@ -32,7 +31,7 @@ const remaining: readonly Syscall[] = [
 /** The number of the first call that is not made under the filter; -1 when there is none. */
 export function findForbidden(filter: Uint8Array): number {
   for (const { name, operands } of remaining) {
-    const number = syscallNumbers[name][architecture];
+    const number = syscallNumber(name);
     const args = knownArguments({ name, operands });
     if (!isMade(filterVerdict(filter, { architecture: nativeToken, number, args }))) return number;
   }

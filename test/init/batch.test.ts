@@ -2,9 +2,8 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { architecture } from "../../src/abi/architecture.ts";
 import { type ErrnoName, errnos } from "../../src/abi/errno.ts";
-import { syscallNumbers } from "../../src/abi/syscall-numbers.ts";
+import { syscallNumber } from "../../src/abi/syscall-numbers.ts";
 import { present } from "../../src/base/assert.ts";
 import { FaultError } from "../../src/base/fault.ts";
 import { readAnswer } from "../../src/init/answer.ts";
@@ -220,7 +219,7 @@ test("encodeRest() keeps the outputs of what has been executed", () => {
   const rest = encodeRest(encoded, { from: 1, answer, known: new Map() });
   const closed: bigint[] = [];
   const end = runBatch(rest.bytes, (called, [fd = 0n]) => {
-    if (called === syscallNumbers.close[architecture]) closed.push(fd);
+    if (called === syscallNumber("close")) closed.push(fd);
     return fd === -1n ? BigInt(-errnos.EBADF) : 1n;
   });
   assert.equal(closed, [-1n, 77n]);
@@ -269,9 +268,9 @@ test("encodeBatch() gives each output a place of its own in the answer, which la
   assert.is(encoded.answerBytes, start + 16 + 256);
   const addresses: bigint[] = [];
   runBatch(encoded.bytes, (called, operands) => {
-    if (called === syscallNumbers.close[architecture]) addresses.push(operands[0] ?? -1n);
-    if (called === syscallNumbers.read[architecture]) addresses.push(operands[1] ?? 0n);
-    if (called === syscallNumbers.statx[architecture]) {
+    if (called === syscallNumber("close")) addresses.push(operands[0] ?? -1n);
+    if (called === syscallNumber("read")) addresses.push(operands[1] ?? 0n);
+    if (called === syscallNumber("statx")) {
       assert.is(textAt(encoded.bytes, operands[1] ?? 0n), "/x");
       addresses.push(operands[4] ?? 0n);
     }

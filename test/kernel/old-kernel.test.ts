@@ -3,8 +3,7 @@
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { architecture } from "../../src/abi/architecture.ts";
-import { type SyscallName, syscallNumbers } from "../../src/abi/syscall-numbers.ts";
+import { type SyscallName, syscallNumber } from "../../src/abi/syscall-numbers.ts";
 import { oldKernelObstacle, withoutCalls } from "../vm/old-kernel.ts";
 
 const test = suite("kernel/old-kernel");
@@ -33,7 +32,7 @@ const lateCalls: readonly SyscallName[] = [
 const probe = [
   process.execPath,
   join(import.meta.dir, "../vm/fixtures/probe-calls.ts"),
-  ...lateCalls.map((name) => String(syscallNumbers[name][architecture])),
+  ...lateCalls.map((name) => String(syscallNumber(name))),
 ];
 
 /** The calls that fail with ENOSYS under the filter. */
@@ -43,9 +42,7 @@ function missingCalls(argv: readonly string[]): readonly SyscallName[] {
   const errnos: unknown = JSON.parse(child.stdout.toString());
   assert.type(errnos, "object");
   const missing = new Map(Object.entries(errnos ?? {}));
-  return lateCalls.filter(
-    (name) => missing.get(String(syscallNumbers[name][architecture])) === ENOSYS,
-  );
+  return lateCalls.filter((name) => missing.get(String(syscallNumber(name))) === ENOSYS);
 }
 
 check("withoutCalls() makes the named calls fail with ENOSYS, and no other", () => {

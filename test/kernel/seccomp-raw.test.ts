@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { architecture } from "../../src/abi/architecture.ts";
 import { classicBpf, seccompReturns } from "../../src/abi/seccomp.ts";
-import { syscallNumbers } from "../../src/abi/syscall-numbers.ts";
+import { syscallNumber } from "../../src/abi/syscall-numbers.ts";
 import { hasCrun, runCrun } from "../support/crun.ts";
 import { openRoom, type Room, statusField } from "../support/room.ts";
 import { deny } from "../support/seccomp-profile.ts";
@@ -96,7 +96,7 @@ test("a created, a started and another process have it", () => {
 });
 
 test("one that forbids what init does while it waits is loaded by start", () => {
-  const bundle = bundleWith(denies(syscallNumbers.accept4[architecture], 1), {
+  const bundle = bundleWith(denies(syscallNumber("accept4"), 1), {
     process: { args: ["sleep", "1000"] },
   });
   const id = room.newId();

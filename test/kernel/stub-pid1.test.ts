@@ -4,14 +4,14 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { architecture } from "../../src/abi/architecture.ts";
 import { cloneFlags, signals } from "../../src/abi/process.ts";
-import { syscallNumbers } from "../../src/abi/syscall-numbers.ts";
+import { type SyscallName, syscallNumber } from "../../src/abi/syscall-numbers.ts";
 import { areaAddress, defaultDoorbellFd } from "../../src/init/layout.ts";
 import { stubImage } from "../../src/init/stub/image.ts";
 import { encodeBatch, quads } from "../init/stub/batch.ts";
 import { type Stub, spawnStub } from "../init/stub/driver.ts";
 
 const test = suite("kernel/stub-pid1");
-const call = (name: keyof typeof syscallNumbers): number => syscallNumbers[name][architecture];
+const call = (name: SyscallName): number => syscallNumber(name);
 const getpid = { number: call("getpid") };
 
 /** A stub that has cloned itself into a new pid namespace; the half that stayed outside has left. */

@@ -3,7 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { auditArchitectures, classicBpf, seccompReturns } from "../../src/abi/seccomp.ts";
-import { syscallNumbers } from "../../src/abi/syscall-numbers.ts";
+import { type SyscallName, syscallNumberOn } from "../../src/abi/syscall-numbers.ts";
 import { FaultError } from "../../src/base/fault.ts";
 import { wordFaultError } from "../../src/base/word-fault.ts";
 import type { PlannedFilter } from "../../src/plan/host-facts.ts";
@@ -153,13 +153,13 @@ test("filterFlags() passes over TSYNC, adds the listener, and allows speculation
 });
 
 /** A filter that answers one call and allows the rest. */
-function denies(name: keyof typeof syscallNumbers): Uint8Array {
+function denies(name: SyscallName): Uint8Array {
   const { LD_ABS, JEQ, RET_K } = classicBpf;
   const here = process.arch === "arm64" ? "aarch64" : "x86_64";
   const words = [
     ...[LD_ABS, 0],
     // To the next instruction, or over it.
-    ...[JEQ + (1 << 24), syscallNumbers[name][here]],
+    ...[JEQ + (1 << 24), syscallNumberOn(here, name)],
     ...[RET_K, SECCOMP_RET_ERRNO + 1],
     ...[RET_K, SECCOMP_RET_ALLOW],
   ];
@@ -177,7 +177,7 @@ test("findForbidden() finds what init still has to call, and nothing else", () =
     "capset",
     "prlimit64",
   ] as const) {
-    assert.is(findForbidden(denies(name)), syscallNumbers[name][here], name);
+    assert.is(findForbidden(denies(name)), syscallNumberOn(here, name), name);
   }
   for (const name of ["mount", "execve", "openat2"] as const) {
     assert.is(findForbidden(denies(name)), -1, name);
@@ -238,7 +238,7 @@ test("a filter that asks an agent is loaded before anything waits, and its liste
   }
   assert.equal(namesOf(planProcessFilter({ cwd: "/" }, forAgent)), expected);
   const here = process.arch === "arm64" ? "aarch64" : "x86_64";
-  const forbidden = syscallNumbers.accept4[here];
+  const forbidden = syscallNumberOn(here, "accept4");
   try {
     planContainerFilter({ cwd: "/" }, "parked", { ...forAgent, forbidden });
     assert.unreachable();

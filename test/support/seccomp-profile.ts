@@ -1,6 +1,6 @@
 // A profile of the size and the kind of those that engines come with, made here; and what tests need to know of it.
 
-import { syscallNumbers } from "../../src/abi/syscall-numbers.ts";
+import { type SyscallName, syscallNumberOn } from "../../src/abi/syscall-numbers.ts";
 import type { Seccomp, SeccompRule } from "../../src/spec/seccomp.ts";
 
 const denied =
@@ -46,7 +46,7 @@ export function permissive(...syscalls: readonly SeccompRule[]): Seccomp {
 }
 
 /** The number of a call on x86-64. */
-export const numberOf = (name: keyof typeof syscallNumbers): number => syscallNumbers[name].x86_64;
+export const numberOf = (name: SyscallName): number => syscallNumberOn("x86_64", name);
 
 /** Lets everything through but one call that hardly any program makes. */
 export function deny(action: SeccompRule["action"], errnoRet?: number): Seccomp {

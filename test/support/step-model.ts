@@ -1,9 +1,8 @@
 // Steps with numbers, read as they are meant and executed as they are encoded: both must make the same calls.
 
 import * as assert from "uvu/assert";
-import { architecture } from "../../src/abi/architecture.ts";
 import { type ErrnoName, errnos } from "../../src/abi/errno.ts";
-import { syscallNumbers } from "../../src/abi/syscall-numbers.ts";
+import { syscallNumber } from "../../src/abi/syscall-numbers.ts";
 import { present } from "../../src/base/assert.ts";
 import { FaultError } from "../../src/base/fault.ts";
 import { readAnswer } from "../../src/init/answer.ts";
@@ -28,8 +27,8 @@ export type End = {
 };
 
 export const numbers = {
-  getpid: syscallNumbers.getpid[architecture],
-  clone: syscallNumbers.clone[architecture],
+  getpid: syscallNumber("getpid"),
+  clone: syscallNumber("clone"),
 };
 
 function counted(world: World): (id: number) => number {

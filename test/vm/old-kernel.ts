@@ -5,7 +5,7 @@
 
 import { dlopen, FFIType, ptr, read } from "bun:ffi";
 import { architecture } from "../../src/abi/architecture.ts";
-import { type SyscallName, syscallNumbers } from "../../src/abi/syscall-numbers.ts";
+import { type SyscallName, syscallNumber } from "../../src/abi/syscall-numbers.ts";
 
 const ENOSYS = 38;
 const SECCOMP_SET_MODE_FILTER = 1n;
@@ -28,7 +28,7 @@ export function oldKernelObstacle(): string | undefined {
  * which and for whose children the named calls fail with ENOSYS. Descriptors above 2 do not get through.
  */
 export function withoutCalls(names: readonly SyscallName[], argv: readonly string[]): string[] {
-  const numbers = names.map((name) => syscallNumbers[name][architecture]);
+  const numbers = names.map((name) => syscallNumber(name));
   return [process.execPath, import.meta.path, numbers.join(","), ...argv];
 }
 
@@ -79,14 +79,7 @@ function becomeFiltered(numbers: readonly number[], argv: readonly string[]): st
   // Bun ignores these two, and what is ignored stays so through execve.
   for (const signal of [SIGPIPE, SIGXFSZ]) symbols.signal(signal, 0);
   // Safety: the filter is for this thread, the main one, and execve keeps it while the other threads end.
-  if (
-    symbols.syscall(
-      syscallNumbers.seccomp[architecture],
-      SECCOMP_SET_MODE_FILTER,
-      0,
-      ptr(program),
-    ) !== 0n
-  ) {
+  if (symbols.syscall(syscallNumber("seccomp"), SECCOMP_SET_MODE_FILTER, 0, ptr(program)) !== 0n) {
     return failed("seccomp");
   }
   const strings = argv.map((argument) => Buffer.from(`${argument}\0`));

@@ -10,7 +10,7 @@
 // x23 how many bytes are left.
 
 import { errnoMax, errnos } from "../../abi/errno.ts";
-import { syscallNumbers } from "../../abi/syscall-numbers.ts";
+import { syscallNumberOn } from "../../abi/syscall-numbers.ts";
 import { areaAddress, areaMaxBytes, header, record, recordsMax, resultBytes } from "../layout.ts";
 import * as arm from "./aarch64-instructions.ts";
 import type { Line } from "./assembler.ts";
@@ -22,12 +22,12 @@ const { b, beq, bhi, bhs, bl, ble, blo, bne, bpl, cbz, tbz0 } = arm;
 const { frame } = shared;
 
 const number = {
-  read: syscallNumbers.read.aarch64,
-  write: syscallNumbers.write.aarch64,
-  ppoll: syscallNumbers.ppoll.aarch64,
-  mmap: syscallNumbers.mmap.aarch64,
-  munmap: syscallNumbers.munmap.aarch64,
-  exit_group: syscallNumbers.exit_group.aarch64,
+  read: syscallNumberOn("aarch64", "read"),
+  write: syscallNumberOn("aarch64", "write"),
+  ppoll: syscallNumberOn("aarch64", "ppoll"),
+  mmap: syscallNumberOn("aarch64", "mmap"),
+  munmap: syscallNumberOn("aarch64", "munmap"),
+  exit_group: syscallNumberOn("aarch64", "exit_group"),
 };
 /** Where the result of the current record goes. */
 const result = memory("x28", header.sizeBytes);

@@ -1,6 +1,6 @@
 // Wraps code into a static ELF executable whose one loaded segment nobody can write to; not the code itself. elf(5)
 
-import type { Architecture } from "../../abi/syscall-numbers.ts";
+import type { Architecture } from "../../abi/architecture.ts";
 import { assert } from "../../base/assert.ts";
 import { littleEndian } from "./assembler.ts";
 

@@ -1,6 +1,6 @@
 // The init stub as an executable file, for each architecture; made at build time, the same bytes every time.
 
-import type { Architecture } from "../../abi/syscall-numbers.ts";
+import type { Architecture } from "../../abi/architecture.ts";
 import { assert } from "../../base/assert.ts";
 import { defaultDoorbellFd } from "../layout.ts";
 import { aarch64Stub } from "./aarch64.ts";

@@ -13,7 +13,7 @@
 // and in `transfer`: rbx the call, r14 the address of the next byte, r9 how many bytes are left.
 
 import { errnoMax, errnos } from "../../abi/errno.ts";
-import { syscallNumbers } from "../../abi/syscall-numbers.ts";
+import { syscallNumberOn } from "../../abi/syscall-numbers.ts";
 import { areaAddress, areaMaxBytes, header, record, recordsMax, resultBytes } from "../layout.ts";
 import type { Line } from "./assembler.ts";
 import * as shared from "./frame.ts";
@@ -25,12 +25,12 @@ const { ja, jae, jb, je, jle, jmp, jne, jns } = x86;
 const { frame } = shared;
 
 const number = {
-  read: syscallNumbers.read.x86_64,
-  write: syscallNumbers.write.x86_64,
-  ppoll: syscallNumbers.ppoll.x86_64,
-  mmap: syscallNumbers.mmap.x86_64,
-  munmap: syscallNumbers.munmap.x86_64,
-  exit_group: syscallNumbers.exit_group.x86_64,
+  read: syscallNumberOn("x86_64", "read"),
+  write: syscallNumberOn("x86_64", "write"),
+  ppoll: syscallNumberOn("x86_64", "ppoll"),
+  mmap: syscallNumberOn("x86_64", "mmap"),
+  munmap: syscallNumberOn("x86_64", "munmap"),
+  exit_group: syscallNumberOn("x86_64", "exit_group"),
 };
 /** Where the result of the current record goes. */
 const result = memory("r12", header.sizeBytes, "rbx");

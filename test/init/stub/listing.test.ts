@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Architecture } from "../../../src/abi/syscall-numbers.ts";
+import type { Architecture } from "../../../src/abi/architecture.ts";
 import { present } from "../../../src/base/assert.ts";
 import { codeAddress, codeOffset } from "../../../src/init/stub/elf.ts";
 import { stubAssembly, stubImage } from "../../../src/init/stub/image.ts";

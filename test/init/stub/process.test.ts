@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { architecture as hostArchitecture } from "../../../src/abi/architecture.ts";
 import { errnos } from "../../../src/abi/errno.ts";
 import { prctlOptions, signals } from "../../../src/abi/process.ts";
-import { syscallNumbers } from "../../../src/abi/syscall-numbers.ts";
+import { syscallNumberOn } from "../../../src/abi/syscall-numbers.ts";
 import { areaAddress } from "../../../src/init/layout.ts";
 import { encodeBatch, quads, type Record, text } from "./batch.ts";
 import { architectures, spawnStub } from "./driver.ts";
@@ -17,7 +17,7 @@ const test = suite("init/stub/process");
 // writable code cache, the descriptors it opened. Nor has it seccomp(2) (ENOSYS) or CLONE_PARENT (EINVAL), which is why
 // test/kernel/stub-pid1.test.ts does without it, too. What the kernel maps is decided by the same ELF header.
 const architecture = hostArchitecture;
-const getpid: Record = { number: syscallNumbers.getpid[architecture] };
+const getpid: Record = { number: syscallNumberOn(architecture, "getpid") };
 
 type Mapping = { readonly range: string; readonly access: string; readonly name: string };
 
@@ -90,7 +90,7 @@ test("a stub has the descriptors that it was given and no others", () => {
 test("the doorbell may have any number on every architecture", () => {
   for (const each of architectures) {
     using stub = spawnStub(each, { doorbellFd: 200 });
-    const number = syscallNumbers.getpid[each];
+    const number = syscallNumberOn(each, "getpid");
     assert.equal(stub.run([{ number }]).results, [stub.pid]);
   }
 });
@@ -112,7 +112,7 @@ test("a stub has one thread", () => {
 test("a stub becomes the program that it executes, and answers when it cannot", () => {
   using stub = spawnStub(architecture);
   const execve = (path: string): Record => ({
-    number: syscallNumbers.execve[architecture],
+    number: syscallNumberOn(architecture, "execve"),
     operands: [text(path), { data: quads(0) }, { data: quads(0) }],
   });
   assert.equal(stub.run([execve(`${import.meta.dir}/no-such-program`)]).results, [-errnos.ENOENT]);
@@ -131,16 +131,16 @@ test("a stub that may not exit dies of a trap", () => {
     4,
     areaAddress + 176 + 16,
     instruction(BPF_LD_ABS, 0, 0),
-    instruction(BPF_JEQ, 0x0100, syscallNumbers.exit_group[architecture]),
+    instruction(BPF_JEQ, 0x0100, syscallNumberOn(architecture, "exit_group")),
     instruction(BPF_RET, 0, SECCOMP_RET_ERRNO | errnos.EPERM),
     instruction(BPF_RET, 0, SECCOMP_RET_ALLOW),
   );
   const answer = stub.run([
     {
-      number: syscallNumbers.prctl[architecture],
+      number: syscallNumberOn(architecture, "prctl"),
       operands: [prctlOptions.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0],
     },
-    { number: syscallNumbers.seccomp[architecture], operands: [1, 0, { data: filter }] },
+    { number: syscallNumberOn(architecture, "seccomp"), operands: [1, 0, { data: filter }] },
   ]);
   assert.equal(answer.results, [0, 0]);
   stub.close();

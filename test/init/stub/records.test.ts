@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { errnos } from "../../../src/abi/errno.ts";
 import { signals } from "../../../src/abi/process.ts";
-import { syscallNumbers } from "../../../src/abi/syscall-numbers.ts";
+import { type SyscallName, syscallNumberOn } from "../../../src/abi/syscall-numbers.ts";
 import { areaAddress, defaultDoorbellFd, endOfBatch } from "../../../src/init/layout.ts";
 import { encodeBatch, quads, type Record, resultOf, text } from "./batch.ts";
 import { architectures, type End, spawnStub } from "./driver.ts";
@@ -12,7 +12,7 @@ import { architectures, type End, spawnStub } from "./driver.ts";
 const test = suite("init/stub/records");
 
 for (const architecture of architectures) {
-  const call = (name: keyof typeof syscallNumbers): number => syscallNumbers[name][architecture];
+  const call = (name: SyscallName): number => syscallNumberOn(architecture, name);
   const getpid: Record = { number: call("getpid") };
   /** Returns what the one before it set: a result of our choice. */
   const setUmask = (value: number): Record => ({ number: call("umask"), operands: [value] });

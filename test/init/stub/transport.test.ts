@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { errnos } from "../../../src/abi/errno.ts";
 import { signals } from "../../../src/abi/process.ts";
-import { syscallNumbers } from "../../../src/abi/syscall-numbers.ts";
+import { type SyscallName, syscallNumberOn } from "../../../src/abi/syscall-numbers.ts";
 import { areaMaxBytes, recordsMax } from "../../../src/init/layout.ts";
 import { stubImage } from "../../../src/init/stub/image.ts";
 import { encodeBatch, quads, type Record, resultOf, text } from "./batch.ts";
@@ -20,7 +20,7 @@ function headerBytes({ count, answerBytes, totalBytes }: Header): Uint8Array {
 }
 
 for (const architecture of architectures) {
-  const call = (name: keyof typeof syscallNumbers): number => syscallNumbers[name][architecture];
+  const call = (name: SyscallName): number => syscallNumberOn(architecture, name);
   const getpid: Record = { number: call("getpid") };
   const isAlive = (stub: Stub): boolean => stub.run([getpid]).results.length === 1;
 
