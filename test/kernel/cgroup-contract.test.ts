@@ -8,6 +8,7 @@ import * as assert from "uvu/assert";
 import { readCgroupHost } from "../../src/host/cgroups/host.ts";
 import type { LinuxResources } from "../../src/spec/resources.ts";
 import { runc } from "../cli/executable.ts";
+import { isCounter } from "../support/cgroup-files.ts";
 import { openRoom, type RuntimeName } from "../support/room.ts";
 
 const test = suite("kernel/cgroup-contract");
@@ -20,10 +21,6 @@ const mib = 1 << 20;
 /** The disk below the room, as the kernel numbers it: its throttles can be set. */
 const { dev } = statSync(room.directory);
 const disk = { major: (dev >> 8) & 0xfff, minor: dev & 0xff };
-
-/** What counts or tells time differs from one container to the next; lists of processes hold pids. */
-const counters =
-  /usage|stat$|\.current$|\.peak$|failcnt|events|procs$|tasks$|threads$|numa_stat|pressure$|io_service|io_merged|io_queued|io_wait|sectors|cpuacct|\.max_usage|event_control|force_empty|time|reset$|rsvd\.max_usage/;
 
 const both: Readonly<Record<string, LinuxResources>> = {
   "no resources": {},
@@ -116,7 +113,7 @@ function settings(name: RuntimeName, resources: LinuxResources): Settings | unde
 
 function settingsIn(directory: string): [string, string][] {
   return readdirSync(directory)
-    .filter((file) => !counters.test(file))
+    .filter((file) => !isCounter(file))
     .filter((file) => statSync(join(directory, file)).isFile())
     .flatMap((file) => {
       const text = readSetting(join(directory, file));

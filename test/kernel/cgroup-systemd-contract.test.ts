@@ -7,6 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { LinuxResources } from "../../src/spec/resources.ts";
 import { runc } from "../cli/executable.ts";
+import { isCounter } from "../support/cgroup-files.ts";
 import { openRoom, type RuntimeName } from "../support/room.ts";
 import {
   groupOf,
@@ -35,12 +36,9 @@ if (!hasSystemd) {
 /** What tells time, counts, or names one unit. */
 const passing =
   /Timestamp|^(Id|Names|Description|InvocationID|ControlGroup|ControlGroupId|MemoryCurrent|MemoryAvailable|MemoryPeak|CPUUsageNSec|TasksCurrent|Job|IORead|IOWrite|IP|RequiresMountsFor|EffectiveCPUs|EffectiveMemoryNodes|MemorySwap(Current|Peak))/;
-const counters =
-  /usage|stat$|\.current$|\.peak$|failcnt|events|procs$|tasks$|threads$|numa_stat|pressure$|io_service|io_merged|io_queued|io_wait|sectors|cpuacct|event_control|force_empty|time|reset$/;
-
 function filesOf(group: string): Readonly<Record<string, string>> {
   const files = readdirSync(group, { withFileTypes: true })
-    .filter((entry) => entry.isFile() && !counters.test(entry.name))
+    .filter((entry) => entry.isFile() && !isCounter(entry.name))
     .map(({ name }) => name)
     .sort();
   return Object.fromEntries(files.map((name) => [name, sortLines(readOf(join(group, name)))]));
@@ -65,8 +63,42 @@ function sortLines(content: string): string {
 
 const controllers = version === "v2" ? [""] : ["cpu", "cpuset", "memory", "pids", "devices"];
 
+/** What only one version of cgroups has. */
+const own: Readonly<Record<"v1" | "v2", Readonly<Record<string, LinuxResources>>>> = {
+  v1: {
+    // A hierarchy without limits is the parent's: what systemd makes of a weight is in the files.
+    "a weight of input and output": { blockIO: { weight: 500 } },
+    shares: { cpu: { shares: 512 } },
+  },
+  v2: {
+    unified: {
+      unified: {
+        "memory.high": `${48 * mib}`,
+        "memory.min": `${mib}`,
+        "memory.low": "max",
+        "memory.swap.max": `${16 * mib}`,
+        "memory.oom.group": "1",
+        "cpu.weight": "70",
+        "cpu.max": "30000 60000",
+        "cpuset.cpus": "0",
+        "pids.max": "max",
+        "io.weight": "200",
+      },
+    },
+  },
+};
+
 const cases: Readonly<Record<string, LinuxResources>> = {
+  ...own[version],
   "no resources": {},
+  "everything without a limit": {
+    memory: { limit: -1, swap: -1, reservation: -1 },
+    cpu: { quota: -1, period: 40_000 },
+    pids: { limit: -1 },
+  },
+  // Where runc 1.1.5 converts as later versions do.
+  "the most shares, and a period alone": { cpu: { shares: 262_144, period: 50_000 } },
+  "huge pages": { hugepageLimits: [{ pageSize: "2MB", limit: 4 * mib }] },
   memory: { memory: { limit: 64 * mib, reservation: 32 * mib, swap: 96 * mib } },
   "a quota that is not a whole step": { cpu: { quota: 33_333, period: 100_000 } },
   "a quota and a period": { cpu: { quota: 20_000, period: 50_000 } },

@@ -87,6 +87,47 @@ beside("events --stats has runc's keys in runc's order, and values of the same k
   }
 });
 
+/** What of the statistics does not depend on how long a container has run. */
+function lasting(data: Record<string, unknown> = {}): unknown {
+  const member = (value: unknown, key: string): unknown =>
+    typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
+  const { memory } = data;
+  const counters = ["usage", "swap", "kernel", "kernelTCP"].map((key) => {
+    const counter = member(memory, key);
+    return [key, member(counter, "limit"), member(counter, "failcnt")];
+  });
+  const raw = ["hierarchical_memory_limit", "hierarchical_memsw_limit", "shmem", "unevictable"].map(
+    (key) => [key, member(member(memory, "raw"), key)],
+  );
+  const { cpuset, hugetlb, intel_rdt: rdt, network_interfaces: networks, pids } = data;
+  return { counters, raw, cpuset, hugetlb, rdt, networks, pids };
+}
+
+beside("limits, cpusets and counts of processes are the numbers that runc says", () => {
+  const bundle = room.makeBundle({
+    process: { args: ["sleep", "1000"] },
+    linux: {
+      namespaces: ["pid", "mount"].map((type) => ({ type })),
+      resources: {
+        pids: { limit: 7 },
+        memory: { limit: 64 << 20, swap: 96 << 20, reservation: 32 << 20 },
+        cpu: { cpus: "0", mems: "0", quota: 20_000, period: 50_000 },
+      },
+    },
+  });
+  const [ours, theirs] = (["ts-runc", "runc"] as const).map((runtime) => {
+    const id = start(bundle, runtime);
+    try {
+      const { stdout } = room.runtime(runtime, ["events", "--stats", id]);
+      return lasting(parseLines(stdout)[0]?.data);
+    } finally {
+      remove(id, runtime);
+    }
+  });
+  assert.match(JSON.stringify(ours), `["usage",${64 << 20},0]`);
+  assert.equal(ours, theirs);
+});
+
 test("the statistics are those of the container", () => {
   const bundle = room.makeBundle({
     process: { args: ["sh", "-c", "while :; do :; done"] },
