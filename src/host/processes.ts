@@ -67,6 +67,12 @@ export function thisProcess(): ProcessIdentity {
 }
 
 /**
+ * How the kernel says that there is no such process: EINVAL, and ENOENT since Linux 6.15, of one that is just being reaped, or when the
+ * number is by now that of a thread.
+ */
+const goneErrnos: readonly number[] = [errnos.ESRCH, errnos.EINVAL, errnos.ENOENT];
+
+/**
  * Opens a pidfd of this very process.
  *
  * @returns undefined when it is gone
@@ -74,7 +80,7 @@ export function thisProcess(): ProcessIdentity {
  */
 export function openProcess(identity: ProcessIdentity): OwnedFd | undefined {
   const fd = execute(pidfdOpen(identity.pid));
-  if (fd === -errnos.ESRCH) return undefined;
+  if (goneErrnos.some((errno) => fd === -errno)) return undefined;
   const pidfd = own(fd < 0 ? must(pidfdOpen(identity.pid), "opening the container's init") : fd);
   // Looked at after the pidfd was opened: what the pidfd refers to can no longer change.
   if (isAlive(identity)) return pidfd;

@@ -1,13 +1,12 @@
 // The systemd cgroup driver: every command on a container that is a unit, where its group is, and what is refused; its
 // properties beside runc's are in cgroup-systemd-contract.test.ts. Runs in the machines of test/vm that have systemd. Needs root.
 
-import { chownSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { defaultSpec } from "../../src/spec/default-spec.ts";
 import type { LinuxResources } from "../../src/spec/resources.ts";
-import { executable, runc } from "../cli/executable.ts";
+import { runc } from "../cli/executable.ts";
 import { openRoom, type RuntimeName, runBriefly, until } from "../support/room.ts";
 import {
   groupOf,
@@ -164,52 +163,6 @@ check("a second container in the same unit is refused, and the first one lives o
   assert.is(show(`same-${first}.scope`).get("ActiveState"), "active");
   run("ts-runc", "delete", "--force", first);
 });
-
-const asUser = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"];
-const session = { PATH: "/usr/local/bin:/usr/bin:/bin", XDG_RUNTIME_DIR: "/run/user/1000" };
-const userCheck = hasSystemd && version === "v2" ? test : test.skip;
-if (hasSystemd && version === "v1") {
-  console.log("skip: on cgroup v1 an ordinary user is given no groups");
-}
-
-userCheck(
-  "an ordinary user's container is a unit of the user's own systemd, with its limits",
-  () => {
-    const { directory, rootfs } = room.makeBundle();
-    const spec = defaultSpec({ rootless: { uid: 1000, gid: 1000 }, cgroupV2: true });
-    const linux = { ...spec.linux, resources: { pids: { limit: 31 } } };
-    const process = { cwd: "/", ...spec.process, terminal: false, args: ["sleep", "600"] };
-    writeFileSync(join(directory, "config.json"), JSON.stringify({ ...spec, process, linux }));
-    chownSync(rootfs, 1000, 1000);
-    const id = room.newId();
-    const user = (...argv: readonly string[]): string => {
-      const { status, stdout, stderr } = runBriefly([...asUser, ...argv], { env: session });
-      assert.is(status, 0, `${argv.join(" ")}: ${stderr}`);
-      return stdout;
-    };
-    const ours = (...argv: readonly string[]): string => user(executable, ...argv);
-    ours(driver, "run", "--detach", "--bundle", directory, id);
-    const unit = `runc-${id}.scope`;
-    const shown = user("systemctl", "--user", "show", "-p", "ControlGroup,TasksMax", unit);
-    const group = `/user.slice/user-1000.slice/user@1000.service/user.slice/${unit}`;
-    assert.match(shown, `ControlGroup=${group}\n`);
-    assert.match(shown, "TasksMax=31\n");
-    assert.is(readOf(`/sys/fs/cgroup${group}/pids.max`), "31\n");
-    // From a group that is not the user's, the kernel lets nobody but root join.
-    const outside = runBriefly([...asUser, executable, "exec", id, "true"], { env: session });
-    assert.is(outside.status, 255);
-    assert.match(outside.stderr, "joining the container's cgroup");
-    const inside = ["systemd-run", "--user", "--scope", "--quiet", executable, "exec", id];
-    // In its own namespace the container's group is the root.
-    assert.is(user(...inside, "cat", "/proc/self/cgroup"), "0::/\n");
-    ours("pause", id);
-    ours("resume", id);
-    ours("update", "--pids-limit", "33", id);
-    assert.is(readOf(`/sys/fs/cgroup${group}/pids.max`), "33\n");
-    ours("delete", "--force", id);
-    assert.not(existsSync(`/sys/fs/cgroup${group}`));
-  },
-);
 
 check("annotations set properties of the unit", () => {
   const id = room.newId();

@@ -50,6 +50,8 @@ const testModules = [
 const programs = [
   ["/usr/bin/crun", "/usr/sbin/runc", "/usr/sbin/ip", "/usr/bin/strace", "/usr/bin/bash"],
   ["/usr/bin/mount", "/usr/bin/umount", "/usr/bin/nsenter", "/usr/bin/setpriv"],
+  // Set-user-ID programs, and so they are inside.
+  ["/usr/bin/newuidmap", "/usr/bin/newgidmap"],
   ["/usr/sbin/apparmor_parser"],
   // CRIU, and what it calls: for what is in a tmpfs, and for closing a network namespace meanwhile.
   ["/usr/sbin/criu", "/usr/bin/tar", "/usr/bin/gzip"],
@@ -244,6 +246,7 @@ function fillDisk(directory: string, files: readonly string[]): void {
 function copyInto(directory: string, file: string): void {
   mkdirSync(dirname(join(directory, file)), { recursive: true });
   copyFileSync(file, join(directory, file));
+  chmodSync(join(directory, file), statSync(file).mode & 0o7777);
 }
 
 function addModules(directory: string, modules: string): void {
