@@ -15,14 +15,22 @@ export type Surroundings = {
 export type SpaceConfig = {
   /** Which one it is, for messages: the seed makes it again. */
   readonly name: string;
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly config: SpaceDocument;
   /** The owner that the rootfs needs, on the host. */
   readonly rootOwner: number;
   /** What the program exits with. */
   readonly status: number;
 };
 
-type Mount = {
+/** As much of a config.json as is changed once more. */
+export type SpaceDocument = Readonly<Record<string, unknown>> & {
+  readonly mounts: readonly SpaceMount[];
+  readonly linux: Readonly<Record<string, unknown>> & {
+    readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
+  };
+};
+
+export type SpaceMount = {
   readonly destination: string;
   readonly type?: string;
   readonly source?: string;
@@ -164,13 +172,13 @@ function makeProcess(random: Random, mapped: boolean): object {
   };
 }
 
-const proc: Mount = { destination: "/proc", type: "proc", source: "proc" };
+const proc: SpaceMount = { destination: "/proc", type: "proc", source: "proc" };
 
 function makeMounts(
   random: Random,
   { volume, cgroupVersion }: Surroundings,
   { has, mapped }: { readonly has: (type: string) => boolean; readonly mapped: boolean },
-): readonly Mount[] {
+): readonly SpaceMount[] {
   const maybe = (percent: number): boolean => random.below(100) < percent;
   const dev = maybe(80);
   // Times of access are locked for whoever is in a user namespace of his own.
@@ -181,7 +189,7 @@ function makeMounts(
     ...(has("user") ? [] : ["relatime", "nodiratime"]),
   ];
   const flags = (): readonly string[] => some(random, changeable);
-  const system: readonly Mount[] = [
+  const system: readonly SpaceMount[] = [
     { ...proc, ...(maybe(30) ? { options: ["nosuid", "noexec", "nodev"] } : {}) },
     ...(dev
       ? [
@@ -243,7 +251,7 @@ function makeMounts(
   // stead, or finds nothing at that path (docs/compatibility.md).
   const nested = places.includes("/tmp") && places.includes("/tmp/below");
   const files = shuffle(random, mapped ? ["/etc/file"] : ["/etc/link", "/made/file"]);
-  const own = Array.from({ length: random.below(4) }, (_, at): Mount => {
+  const own = Array.from({ length: random.below(4) }, (_, at): SpaceMount => {
     const kind = random.below(3);
     const destination = places[at] ?? "/tmp";
     if (kind === 0) {

@@ -4,11 +4,11 @@
 export function probeScript(status: number): string {
   return `
 part() { echo "== $1"; }
-part status; grep -E '^(Umask|[UG]id|Groups|Cap...|NoNewPrivs|Seccomp|Seccomp_filters|Cpus_allowed|Sig(Blk|Ign|Cgt)):' /proc/self/status
+part status; grep -E '^(Umask|[UG]id|Groups|Cap...|NoNewPrivs|Seccomp|Seccomp_filters|Cpus_allowed|Mems_allowed|Sig(Blk|Ign|Cgt)):' /proc/self/status
 part mounts; cat /proc/self/mountinfo
 part cgroup; cat /proc/self/cgroup
 part limits; cat /proc/self/limits
-part attributes; cat /proc/self/attr/current 2>&1
+part attributes; for name in current exec fscreate keycreate prev sockcreate; do test -e /proc/self/attr/$name && echo $name $(cat /proc/self/attr/$name 2>&1); done
 part maps; cat /proc/self/uid_map /proc/self/gid_map /proc/self/timens_offsets /proc/self/setgroups
 part namespaces; for name in cgroup ipc mnt net pid pid_for_children time time_for_children user uts; do readlink /proc/self/ns/$name; done
 part environment; tr '\\0' '\\n' < /proc/$$/environ | sort
@@ -17,6 +17,7 @@ part directory; pwd -P; stat -c '%F %a %u %g' .
 part names; hostname; cat /proc/sys/kernel/domainname
 part sysctls; for name in net/ipv4/ip_forward net/core/somaxconn net/ipv4/ip_default_ttl kernel/msgmax fs/mqueue/msg_max; do echo $name $(cat /proc/sys/$name 2>&1); done
 part scores; cat /proc/self/oom_score_adj /proc/self/personality 2>&1
+part scheduling; set -- $(sed 's/.*) //' /proc/$$/stat); shift 15; echo priority $1 nice $2; shift 22; echo realtime $1 policy $2; busybox ionice -p $$; uname -m; head -n 1 /proc/self/numa_maps | cut -d ' ' -f 2
 part processes; test $$ -eq 1 && echo alone
 part devices; busybox find /dev -path /dev/pts -prune -o -path /dev/mqueue -prune -o -exec stat -c '%n %F %a %u %g %t:%T %N' {} ';' | sort
 part root; stat -c '%n %F %a %u %g' / /* /made/* /made/*/* /etc/* /tmp/* 2>/dev/null
