@@ -82,7 +82,7 @@ export type Prepared = {
   /** The seccomp filter; undefined where the config has none. */
   readonly filter: PreparedFilter | undefined;
   /** Makes what the container is shown of its notify socket; undefined where no service manager wants to be told. */
-  readonly makeNotifyMount: ((directory: OwnedFd) => OwnedFd) | undefined;
+  readonly makeNotifyMount: ((directory: OwnedFd) => OwnedFd | undefined) | undefined;
   /** Moves the devices that the config names; undefined where it names none. */
   readonly moveNetDevices: ((pid: number) => Disposable) | undefined;
   /** The container's groups of resctrl; undefined where the config asks for none. */
@@ -168,7 +168,8 @@ export async function prepare(
   debug(() => `${bundle}/config.json is valid: ${spec.ociVersion}, rootfs ${rootfs}`);
   debug(() => `cgroup ${cgroup.version}: ${[...new Set(Object.values(cgroup.paths))].join(" ")}`);
   const notifying = facts.notifies ? await import("../host/notify-socket.ts") : undefined;
-  const { makeNotifyMount } = notifying ?? {};
+  const makeNotifyMount =
+    notifying && ((directory: OwnedFd) => notifying.makeNotifyMount(directory, ordinaryUser));
   const rare = {
     systemd,
     moveNetDevices: await loadNetDevices(linux),

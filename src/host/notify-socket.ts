@@ -2,10 +2,11 @@
 
 import { errnos } from "../abi/errno.ts";
 import { AT_FDCWD, atFlags, openFlags } from "../abi/file.ts";
-import { mountAttributes, openTreeFlags } from "../abi/mount.ts";
+import { openTreeFlags } from "../abi/mount.ts";
 import { pollEvents, socketFamilies, socketPathMaxBytes, socketTypes } from "../abi/socket.ts";
 import { raise } from "../base/fault.ts";
 import { execute, executeForOutput, must, mustForOutput, raiseErrno } from "../ffi/execute.ts";
+import { notifyAttributes } from "../inside/notify.ts";
 import { fchmodat, mkdirat, read, unlinkat, write } from "../syscall/files.ts";
 import { mountSetattr, openTree } from "../syscall/mounts.ts";
 import { bindPath, connectAbstract, connectPath, ppoll, socket } from "../syscall/sockets.ts";
@@ -25,19 +26,18 @@ function placeIn(directory: OwnedFd, name = ""): string {
  * look into it, nobody may write: it is shown to a container.
  *
  * @param directory the container's state directory
+ * @returns undefined for an ordinary user, whose init makes the mount: the caller's mounts are not the user's
  * @throws `syscall` fault
  */
-export function makeNotifyMount(directory: OwnedFd): OwnedFd {
+export function makeNotifyMount(directory: OwnedFd, ordinaryUser: boolean): OwnedFd | undefined {
   const doing = "making the directory of the notify socket";
   const path = placeIn(directory);
   must(mkdirat(AT_FDCWD, path, 0o755), doing);
   must(fchmodat(AT_FDCWD, path, 0o755), doing);
+  if (ordinaryUser) return undefined;
   const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC } = openTreeFlags;
   const mount = own(must(openTree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), doing));
-  const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC } =
-    mountAttributes;
-  const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  must(mountSetattr(mount.fd, "", { flags: atFlags.AT_EMPTY_PATH, set }), doing);
+  must(mountSetattr(mount.fd, "", { flags: atFlags.AT_EMPTY_PATH, set: notifyAttributes }), doing);
   return mount;
 }
 

@@ -39,7 +39,7 @@ import {
   planMount,
 } from "../inside/mounts/mount.ts";
 import { dieWithRuntime, joinedNamespaces, newNamespaces } from "../inside/namespaces.ts";
-import { attachNotifyDirectory } from "../inside/notify.ts";
+import { attachNotifyDirectory, type NotifyTree } from "../inside/notify.ts";
 import {
   checkWorkingDirectory,
   enterWorkingDirectory,
@@ -210,8 +210,12 @@ function* planMounts(
     if (copiesUp(entry)) yield entry.index;
   }
   if (!staged) yield closeIdmaps(facts);
-  if (facts.notifies) yield attachNotifyDirectory(notifyFd(preserveFds), notifyDirectory);
+  if (facts.notifies) yield attachNotifyDirectory(notifyTree(facts), notifyDirectory);
   if (spec.process.terminal === true) yield findMultiplexer(mountFacts.relayFd);
+}
+
+function notifyTree({ directory, ordinaryUser, preserveFds }: HostFacts): NotifyTree {
+  return ordinaryUser ? { path: `${directory}/notify` } : { fd: notifyFd(preserveFds) };
 }
 
 /** One batch, unless init has to copy something in between. */

@@ -5,11 +5,16 @@ import { chownSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { pollEvents, socketFamilies, socketTypes } from "../../src/abi/socket.ts";
+import { executeForOutput, must } from "../../src/ffi/execute.ts";
+import { own } from "../../src/host/files.ts";
 import type { Spec } from "../../src/spec/types.ts";
+import { read } from "../../src/syscall/files.ts";
+import { bindPath, ppoll, socket } from "../../src/syscall/sockets.ts";
 import { runc, runOnTerminal } from "../cli/executable.ts";
 import { listenAt, receiveDescriptor } from "../support/descriptor-socket.ts";
 import { openUser, programs, uid } from "../support/ordinary-user.ts";
-import { openRoom } from "../support/room.ts";
+import { openRoom, slowness } from "../support/room.ts";
 
 const test = suite("kernel/rootless-terminal");
 const room = openRoom("rootless-terminal");
@@ -132,6 +137,68 @@ test("a seccomp filter is loaded", () => {
   const { status, stderr } = runtime("ts-runc", ["run", "-b", directory, room.newId()]);
   assert.is(status, 0, stderr);
   assert.match(stderr, /not supported/i);
+});
+
+test("an agent gets the listener of an ordinary user's container, and is told who asks, as with runc", async () => {
+  const path = join(runtimeDirectory, "agent");
+  const directory = running(["sh", "-c", "mkdir /dev/shm/x"], (spec) => ({
+    ...spec,
+    process: { args: [], cwd: "/", ...spec.process, noNewPrivileges: true },
+    linux: {
+      ...spec.linux,
+      seccomp: {
+        defaultAction: "SCMP_ACT_ALLOW",
+        listenerPath: path,
+        listenerMetadata: "of a user",
+        syscalls: [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY" }],
+      },
+    },
+  }));
+  const told = [];
+  for (const program of both) {
+    const listener = listenAt(path);
+    chownSync(path, uid, uid);
+    const id = room.newId();
+    const argv = commandOf([programs[program], "run", "-b", directory, id]);
+    const child = Bun.spawn(argv, { env: environment, stdio: ["ignore", "ignore", "ignore"] });
+    const { descriptor, text } = receiveDescriptor(listener);
+    // Nobody answers any more: the call fails.
+    descriptor[Symbol.dispose]();
+    assert.is(await child.exited, 1, `mkdir's own status with ${program}`);
+    const { fds, metadata, pid, state } = JSON.parse(text);
+    told.push({ fds, metadata, init: pid === state.pid, keys: Object.keys(state).sort() });
+    listener[Symbol.dispose]();
+    rmSync(path);
+  }
+  const [ours, theirs = ours] = told;
+  assert.is(ours?.metadata, "of a user");
+  assert.equal(ours, theirs);
+});
+
+test("a service manager of the user is told when the container is ready", async () => {
+  const path = join(runtimeDirectory, "manager");
+  const fd = must(socket(socketFamilies.AF_UNIX, socketTypes.SOCK_DGRAM), "making a socket");
+  using manager = own(fd);
+  must(bindPath(manager.fd, path), "binding a socket");
+  chownSync(path, uid, uid);
+  // busybox's logger sends to /dev/log, whose place the notify socket takes.
+  const script =
+    "ln -s $NOTIFY_SOCKET /dev/log; busybox logger \"$(printf 'up\\nREADY=1')\"; sleep 1";
+  const directory = running(["sh", "-c", script]);
+  const argv = commandOf([programs["ts-runc"], "run", "-b", directory, room.newId()]);
+  const child = Bun.spawn(argv, {
+    env: { ...environment, NOTIFY_SOCKET: path },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const next = (): string => {
+    assert.is(must(ppoll(manager.fd, pollEvents.POLLIN, 10_000 * slowness), "waiting"), 1);
+    const { result, output } = executeForOutput(read(manager.fd, 4096));
+    return new TextDecoder().decode(output.subarray(0, result));
+  };
+  assert.is(next(), "READY=1\n");
+  assert.is(next(), `MAINPID=${child.pid}\n`);
+  assert.is(await child.exited, 0);
+  rmSync(path);
 });
 
 test.run();
