@@ -11,18 +11,18 @@ import {
   programSummary,
 } from "../src/cli/manual.ts";
 import { helpOption, type Option } from "../src/cli/options.ts";
-import { commands, globalOptions } from "../src/cli/table.ts";
+import { allCommands, globalOptions } from "../src/cli/table.ts";
 
 /** A page by the name of its file, in roff with the man(7) macros. */
 export type ManPage = { readonly name: string; readonly text: string };
 
 /** Makes all pages; `date` is what stands at their foot. */
 export function makeManPages(date: string): readonly ManPage[] {
-  return [programPage(date), ...commands.map((command) => commandPage(command, date))];
+  return [programPage(date), ...allCommands().map((command) => commandPage(command, date))];
 }
 
 function programPage(date: string): ManPage {
-  const list = commands.map(({ name, usage }) => ({
+  const list = allCommands().map(({ name, usage }) => ({
     term: `\\fB${pageOf(name)}\\fR(8)`,
     about: usage,
   }));

@@ -9,7 +9,7 @@ import { capabilityNames } from "../spec/capability-names.ts";
 import { type Candidates, helpOption, type Option } from "./options.ts";
 import { print } from "./output.ts";
 import { findRoot } from "./root.ts";
-import { commands, globalOptions, helpCommand } from "./table.ts";
+import { allCommands, findCommand, globalOptions, helpCommand } from "./table.ts";
 
 /** A word that could stand there, and what a shell may show beside it. */
 export type Word = { readonly word: string; readonly about: string };
@@ -55,7 +55,7 @@ export function findCandidates(typed: readonly string[], containers: FindContain
   if (name === undefined) return answerAt(global, ["commands"], question);
   if (name === "help" || name === "h")
     return answerAt(walk(tail, [helpOption]), ["commands"], question);
-  const command = commands.find((one) => one.name === name);
+  const command = findCommand(name);
   if (command === undefined) return [];
   return answerAt(walk(tail, [...command.options, helpOption]), command.candidates ?? [], question);
 }
@@ -137,7 +137,7 @@ function select(candidates: Candidates, { current, root, containers }: Question)
     case "directories":
       return candidates;
     case "commands": {
-      const words = [...commands, helpCommand].map(({ name, usage }) => ({
+      const words = [...allCommands(), helpCommand].map(({ name, usage }) => ({
         word: name,
         about: usage,
       }));

@@ -6,7 +6,7 @@ import { isTerminal } from "./log.ts";
 import { programDescription, programExamples, programSummary } from "./manual.ts";
 import type { Option } from "./options.ts";
 import { print } from "./output.ts";
-import { commands, globalOptions, helpCommand } from "./table.ts";
+import { allCommands, globalOptions, helpCommand } from "./table.ts";
 import { versionText } from "./version.ts";
 
 /** Prints the help of the program or of one command, below `headline` where something was wrong. */
@@ -41,7 +41,7 @@ ${programExamples.map(showExample).join("\n\n")}
 }
 
 function listCommands(program: Yargs): Yargs {
-  return [...commands, helpCommand].reduce(
+  return [...allCommands(), helpCommand].reduce(
     (all, { name, usage }) => all.command(name, usage),
     program,
   );

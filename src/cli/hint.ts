@@ -10,7 +10,7 @@ import { geteuid } from "../syscall/processes.ts";
 import type { Command } from "./command.ts";
 import { helpOption, type Option } from "./options.ts";
 import { quote } from "./quote.ts";
-import { commands, globalOptions, helpCommand } from "./table.ts";
+import { allCommands, globalOptions, helpCommand } from "./table.ts";
 
 /** What went wrong, and what was typed. */
 export type Trouble = {
@@ -117,7 +117,7 @@ function say(line: string): string {
 }
 
 function hintCommand(name: string): string {
-  const names = [...commands, helpCommand].map((command) => command.name);
+  const names = [...allCommands(), helpCommand].map((command) => command.name);
   const other = otherWords.get(name);
   const known = other !== undefined && (other.startsWith("-") || names.includes(other));
   const meant = known ? other : closest(name, names);
@@ -135,7 +135,9 @@ function hintOption(form: string, { command }: Trouble): string {
     return `${dashed} is a global option: it stands before ${quote(command.name)}`;
   }
   if (command === undefined) {
-    const owners = commands.filter(({ options }) => has(options)).map(({ name }) => name);
+    const owners = allCommands()
+      .filter(({ options }) => has(options))
+      .map(({ name }) => name);
     if (owners.length > 0) return `${dashed} stands behind the command: ${owners.join(", ")}`;
   }
   const meant = closest(

@@ -5,7 +5,7 @@ import type { Command } from "./command.ts";
 import { parseDuration } from "./duration.ts";
 import { helpOption, type Option, type OptionValue, type OptionValues } from "./options.ts";
 import { quote } from "./quote.ts";
-import { commands, globalOptions } from "./table.ts";
+import { findCommand, globalOptions } from "./table.ts";
 
 /** A command line as understood. `globals` are the values of the options before the command. */
 export type CommandLine = { readonly globals: OptionValues } & (
@@ -46,14 +46,14 @@ export function parseCommandLine(argv: readonly string[], program: string): Comm
   if (globals.get("version") === true) return { kind: "version", globals };
   const [name = "", ...tail] = rest;
   if (name === "help" || name === "h") return parseHelpTopic(tail[0], globals);
-  const command = commands.find((candidate) => candidate.name === name);
+  const command = findCommand(name);
   if (command !== undefined) return parseCommand(tail, { command, globals, program });
   return name === "" ? { kind: "help", globals } : { kind: "unknown", name, globals };
 }
 
 function parseHelpTopic(topic: string | undefined, globals: OptionValues): CommandLine {
   if (topic === undefined) return { kind: "help", globals };
-  const command = commands.find((candidate) => candidate.name === topic);
+  const command = findCommand(topic);
   return command === undefined
     ? { kind: "unknown", name: topic, globals }
     : { kind: "help", command, globals };

@@ -23,28 +23,39 @@ import { stateCommand } from "./commands/state.ts";
 import { updateCommand } from "./commands/update.ts";
 import type { Option } from "./options.ts";
 
-/** In the order in which help lists them. */
-export const commands: readonly Command[] = [
-  checkpointCommand,
-  createCommand,
-  deleteCommand,
-  eventsCommand,
-  execCommand,
-  killCommand,
-  listCommand,
-  pauseCommand,
-  psCommand,
-  restoreCommand,
-  resumeCommand,
-  runCommand,
-  specCommand,
-  startCommand,
-  stateCommand,
-  updateCommand,
-  featuresCommand,
-  programCommand,
-  completionCommand,
+/** What makes the entry of each command, in the order in which help lists them: an entry is made when it is asked for. */
+const makers: readonly (readonly [name: string, make: () => Command])[] = [
+  ["checkpoint", checkpointCommand],
+  ["create", createCommand],
+  ["delete", deleteCommand],
+  ["events", eventsCommand],
+  ["exec", execCommand],
+  ["kill", killCommand],
+  ["list", listCommand],
+  ["pause", pauseCommand],
+  ["ps", psCommand],
+  ["restore", restoreCommand],
+  ["resume", resumeCommand],
+  ["run", runCommand],
+  ["spec", specCommand],
+  ["start", startCommand],
+  ["state", stateCommand],
+  ["update", updateCommand],
+  ["features", featuresCommand],
+  ["program", programCommand],
+  ["completion", completionCommand],
 ];
+
+/** The entries of all commands. */
+export function allCommands(): readonly Command[] {
+  return makers.map(([, make]) => make());
+}
+
+/** The entry of the command of this name. */
+export function findCommand(name: string | undefined): Command | undefined {
+  for (const [known, make] of makers) if (known === name) return make();
+  return undefined;
+}
 
 export const globalOptions: readonly Option[] = [
   { name: "debug", kind: "flag", usage: "log what is done, step by step" },

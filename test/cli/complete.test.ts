@@ -3,7 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { findCandidates } from "../../src/cli/complete.ts";
-import { commands } from "../../src/cli/table.ts";
+import { allCommands } from "../../src/cli/table.ts";
 
 const test = suite("cli/complete");
 
@@ -27,7 +27,7 @@ test("the first word is a command, wherever the global options end", () => {
   assert.equal(offered("sta"), ["start", "state"]);
   assert.equal(offered("--debug", "--root", "/r", "sta"), ["start", "state"]);
   assert.equal(offered("--log=/l", "--", "spe"), ["spec"]);
-  assert.is(offered("").length, commands.length + 1);
+  assert.is(offered("").length, allCommands().length + 1);
   assert.equal(offered("help", "stat"), ["state"]);
   assert.equal(offered("nosuch", ""), []);
 });
@@ -68,7 +68,9 @@ test("signals are offered as they are being typed, and capabilities", () => {
 });
 
 test("every command that takes a container says which", () => {
-  const takes = commands.filter(({ argumentsUsage }) => argumentsUsage.includes("<container-id>"));
+  const takes = allCommands().filter(({ argumentsUsage }) =>
+    argumentsUsage.includes("<container-id>"),
+  );
   const makes = ["create", "run", "restore"];
   const silent = takes
     .filter(({ name, candidates }) => !makes.includes(name) && candidates === undefined)
@@ -77,7 +79,7 @@ test("every command that takes a container says which", () => {
 });
 
 test("every option for a path has its value completed", () => {
-  const silent = commands.flatMap(({ name, options }) =>
+  const silent = allCommands().flatMap(({ name, options }) =>
     options
       .filter(
         (one) =>

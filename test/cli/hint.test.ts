@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { findHint } from "../../src/cli/hint.ts";
-import { commands } from "../../src/cli/table.ts";
+import { allCommands } from "../../src/cli/table.ts";
 import { makeConfig } from "../spec/config-builder.ts";
 import { executable, runOnTerminal, tsRunc } from "./executable.ts";
 
@@ -92,7 +92,7 @@ test("what takes a container to go wrong has a hint too, and what is not known h
     ["rootfs (/x) does not exist", /root\.path/],
   ];
   const argv = ["run", "box"];
-  const command = commands.find(({ name }) => name === "run");
+  const command = allCommands().find(({ name }) => name === "run");
   for (const [message, hint] of messages) {
     assert.match(findHint({ message, argv, command, root }) ?? "", hint, message);
   }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Command } from "../../src/cli/command.ts";
-import { commands } from "../../src/cli/table.ts";
+import { allCommands, findCommand } from "../../src/cli/table.ts";
 import {
   type BadLine,
   badGlobalLines,
@@ -134,7 +134,13 @@ test("global options that cannot be meant fail as runc's", async () => {
   if (beside) await compareAll(badGlobalLines().filter((line) => !isOurs(line)));
 });
 
-for (const command of commands) {
+test("every entry is found by its name", () => {
+  for (const { name } of allCommands()) assert.is(findCommand(name)?.name, name);
+  assert.is(findCommand("none"), undefined);
+  assert.is(findCommand(undefined), undefined);
+});
+
+for (const command of allCommands()) {
   test(`${command.name} with what cannot be meant fails as runc's`, async () => {
     const words = wordsFor(command);
     const theirs = beside ? runcOptions(command.name) : undefined;

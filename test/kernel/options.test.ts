@@ -5,7 +5,7 @@ import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { commands } from "../../src/cli/table.ts";
+import { allCommands } from "../../src/cli/table.ts";
 import { runc } from "../cli/executable.ts";
 import { type BadLine, badOptionLines, runcOptions, viewFailure } from "../support/bad-lines.ts";
 import { openRoom, type RuntimeName } from "../support/room.ts";
@@ -29,7 +29,7 @@ const words: Readonly<Record<string, readonly string[]>> = {
   state: [],
   events: [],
 };
-const tried = commands.filter(({ name, options }) => name in words && options.length > 0);
+const tried = allCommands().filter(({ name, options }) => name in words && options.length > 0);
 
 test.before(() => {
   for (const runtime of runtimes) {

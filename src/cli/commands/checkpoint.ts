@@ -4,7 +4,7 @@ import type { Command } from "../command.ts";
 import { instance, one } from "./arguments.ts";
 import { criuOptions, imagePath, workPath } from "./criu-options.ts";
 
-export const checkpointCommand: Command = {
+export const checkpointCommand = (): Command => ({
   name: "checkpoint",
   usage: "save a running container as files",
   argumentsUsage: instance,
@@ -30,7 +30,7 @@ the root filesystem are not saved.`,
       usage: "directory of an earlier pre-dump, relative to the image path",
     },
     { name: "leave-running", kind: "flag", usage: "leave the container running" },
-    ...criuOptions,
+    ...criuOptions(),
     {
       name: "tcp-skip-in-flight",
       kind: "flag",
@@ -57,4 +57,4 @@ the root filesystem are not saved.`,
   positionals: one,
   candidates: [{ containers: ["running", "paused"] }],
   load: async () => (await import("../checkpoint.ts")).checkpoint,
-};
+});

@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { one } from "./arguments.ts";
 
-export const completionCommand: Command = {
+export const completionCommand = (): Command => ({
   name: "completion",
   usage: "print a completion script for a shell",
   argumentsUsage: "bash | zsh | fish",
@@ -28,4 +28,4 @@ status that the command takes, and signals. A shell has to read it when it start
   positionals: one,
   candidates: [["bash", "zsh", "fish"]],
   load: async () => (await import("../completion.ts")).completion,
-};
+});

@@ -4,7 +4,7 @@ import type { Command } from "../command.ts";
 import { newInstance, one } from "./arguments.ts";
 import { creationOptions, fromBundle } from "./creation.ts";
 
-export const createCommand: Command = {
+export const createCommand = (): Command => ({
   name: "create",
   usage: "make a container, whose program waits for start",
   argumentsUsage: newInstance,
@@ -21,8 +21,8 @@ ${fromBundle}`,
       line: "ts-runc create --bundle /srv/hello --pid-file /run/my.pid box",
     },
   ],
-  options: creationOptions,
+  options: creationOptions(),
   positionals: one,
   failure: "runc create failed",
   load: async () => (await import("../create.ts")).create,
-};
+});

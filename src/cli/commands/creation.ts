@@ -19,7 +19,7 @@ export const noPivot: Option = {
   usage: "make the root without pivot_root(2), for a root filesystem on a ramdisk",
 };
 
-export const creationOptions: readonly Option[] = [
+export const creationOptions = (): readonly Option[] => [
   bundle,
   consoleSocket,
   {

@@ -14,7 +14,7 @@ export const workPath: Option = {
   usage: "directory for what criu writes besides, its log among it (default: that of the state)",
   values: "directories",
 };
-export const criuOptions: readonly Option[] = [
+export const criuOptions = (): readonly Option[] => [
   { name: "tcp-established", kind: "flag", usage: "allow open TCP connections" },
   { name: "ext-unix-sk", kind: "flag", usage: "allow unix sockets that lead out of the container" },
   { name: "shell-job", kind: "flag", usage: "allow processes of a session or terminal of others" },

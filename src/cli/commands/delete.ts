@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { anyContainer, instance, one } from "./arguments.ts";
 
-export const deleteCommand: Command = {
+export const deleteCommand = (): Command => ({
   name: "delete",
   usage: "delete what is left of a container",
   argumentsUsage: instance,
@@ -24,4 +24,4 @@ state and the cgroups that were made for it. The bundle stays.`,
   positionals: one,
   candidates: [anyContainer],
   load: async () => (await import("../delete.ts")).deleteCommand,
-};
+});

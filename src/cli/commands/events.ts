@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { instance, one } from "./arguments.ts";
 
-export const eventsCommand: Command = {
+export const eventsCommand = (): Command => ({
   name: "events",
   usage: "display container events such as OOM notifications, cpu, memory, and IO usage statistics",
   argumentsUsage: instance,
@@ -28,4 +28,4 @@ information is displayed once every 5 seconds.`,
   positionals: one,
   candidates: [{ containers: ["created", "running", "paused"] }],
   load: async () => (await import("../events.ts")).events,
-};
+});

@@ -4,7 +4,7 @@ import type { Command } from "../command.ts";
 import type { Option } from "../options.ts";
 import { consoleSocket, detach, pidFile, preserveFds } from "./process-options.ts";
 
-const options: readonly Option[] = [
+const options = (): readonly Option[] => [
   consoleSocket,
   {
     name: "pidfd-socket",
@@ -58,7 +58,7 @@ const options: readonly Option[] = [
   { name: "ignore-paused", kind: "flag", usage: "wait in a paused container instead of failing" },
 ];
 
-export const execCommand: Command = {
+export const execCommand = (): Command => ({
   name: "exec",
   usage: "run a process in a container",
   argumentsUsage: "<container-id> <command> [arguments...], or --process FILE <container-id>",
@@ -73,10 +73,10 @@ at the container id: what follows the command is the command's.`,
       line: "ts-runc exec --user 1000:1000 --cwd /tmp box id",
     },
   ],
-  options,
+  options: options(),
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   candidates: [{ containers: ["created", "running"] }],
   failure: "exec failed",
   failureStatus: 255,
   load: async () => (await import("../exec.ts")).exec,
-};
+});

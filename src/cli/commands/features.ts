@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { none } from "./arguments.ts";
 
-export const featuresCommand: Command = {
+export const featuresCommand = (): Command => ({
   name: "features",
   usage: "print as JSON what this runtime can do",
   argumentsUsage: "",
@@ -18,4 +18,4 @@ OCI runtime specification.`,
   options: [],
   positionals: none,
   load: async () => (await import("../features.ts")).features,
-};
+});

@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { liveContainer } from "./arguments.ts";
 
-export const killCommand: Command = {
+export const killCommand = (): Command => ({
   name: "kill",
   usage: "send a signal (default: SIGTERM) to a container's init process",
   argumentsUsage: "<container-id> [signal]",
@@ -25,4 +25,4 @@ name, with or without "SIG" and in any case, or a number.`,
   positionals: { min: 1, max: 2 },
   candidates: [liveContainer, "signals"],
   load: async () => (await import("../kill.ts")).kill,
-};
+});

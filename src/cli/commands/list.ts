@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { none } from "./arguments.ts";
 
-export const listCommand: Command = {
+export const listCommand = (): Command => ({
   name: "list",
   usage: "list the containers of a state root",
   argumentsUsage: "",
@@ -30,4 +30,4 @@ names, with their status.`,
   ],
   positionals: none,
   load: async () => (await import("../list.ts")).list,
-};
+});

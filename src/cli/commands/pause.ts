@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { instance, one } from "./arguments.ts";
 
-export const pauseCommand: Command = {
+export const pauseCommand = (): Command => ({
   name: "pause",
   usage: "suspend all processes of a container",
   argumentsUsage: instance,
@@ -16,4 +16,4 @@ signalled, which has no effect before they are resumed.`,
   positionals: one,
   candidates: [{ containers: ["created", "running"] }],
   load: async () => (await import("../pause.ts")).pause,
-};
+});

@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { none } from "./arguments.ts";
 
-export const programCommand: Command = {
+export const programCommand = (): Command => ({
   name: "program",
   usage: "print what would be done for a bundle, call by call",
   argumentsUsage: "",
@@ -26,4 +26,4 @@ what each is for, and what the runtime does beside them. Nothing is done.`,
   ],
   positionals: none,
   load: async () => (await import("../program.ts")).program,
-};
+});

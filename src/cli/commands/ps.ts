@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { liveContainer } from "./arguments.ts";
 
-export const psCommand: Command = {
+export const psCommand = (): Command => ({
   name: "ps",
   usage: "show the processes of a container",
   argumentsUsage: "<container-id> [ps options]",
@@ -30,4 +30,4 @@ prints its heading and the lines of the container's processes.`,
   positionals: { min: 1, max: Number.POSITIVE_INFINITY },
   candidates: [liveContainer],
   load: async () => (await import("../ps.ts")).ps,
-};
+});

@@ -6,7 +6,7 @@ import { bundle, noPivot } from "./creation.ts";
 import { criuOptions, imagePath, workPath } from "./criu-options.ts";
 import { consoleSocket, detach, noSubreaper, pidFile } from "./process-options.ts";
 
-export const restoreCommand: Command = {
+export const restoreCommand = (): Command => ({
   name: "restore",
   usage: "make a container of a saved one",
   argumentsUsage: newInstance,
@@ -23,7 +23,7 @@ container has ended, and ends with the status of its program.`,
     consoleSocket,
     imagePath,
     workPath,
-    ...criuOptions,
+    ...criuOptions(),
     bundle,
     detach,
     pidFile,
@@ -42,4 +42,4 @@ container has ended, and ends with the status of its program.`,
   ],
   positionals: one,
   load: async () => (await import("../restore.ts")).restore,
-};
+});

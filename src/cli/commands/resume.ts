@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { instance, one } from "./arguments.ts";
 
-export const resumeCommand: Command = {
+export const resumeCommand = (): Command => ({
   name: "resume",
   usage: "let the processes of a paused container go on",
   argumentsUsage: instance,
@@ -13,4 +13,4 @@ export const resumeCommand: Command = {
   positionals: one,
   candidates: [{ containers: ["paused"] }],
   load: async () => (await import("../resume.ts")).resume,
-};
+});

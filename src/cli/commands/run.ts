@@ -5,7 +5,7 @@ import { newInstance, one } from "./arguments.ts";
 import { creationOptions, fromBundle } from "./creation.ts";
 import { detach, noSubreaper } from "./process-options.ts";
 
-export const runCommand: Command = {
+export const runCommand = (): Command => ({
   name: "run",
   usage: "make a container and run its program",
   argumentsUsage: newInstance,
@@ -20,7 +20,7 @@ ${fromBundle}`,
     },
   ],
   options: [
-    ...creationOptions,
+    ...creationOptions(),
     detach,
     { name: "keep", kind: "flag", usage: "do not delete the container when its program has ended" },
     noSubreaper,
@@ -28,4 +28,4 @@ ${fromBundle}`,
   positionals: one,
   failure: "runc run failed",
   load: async () => (await import("../run.ts")).run,
-};
+});

@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { none } from "./arguments.ts";
 
-export const specCommand: Command = {
+export const specCommand = (): Command => ({
   name: "spec",
   usage: "write the config.json of a new bundle",
   argumentsUsage: "",
@@ -32,4 +32,4 @@ export const specCommand: Command = {
   ],
   positionals: none,
   load: async () => (await import("../spec.ts")).spec,
-};
+});

@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { instance, one } from "./arguments.ts";
 
-export const startCommand: Command = {
+export const startCommand = (): Command => ({
   name: "start",
   usage: "start the program of a created container",
   argumentsUsage: instance,
@@ -14,4 +14,4 @@ when the program cannot be executed.`,
   positionals: one,
   candidates: [{ containers: ["created"] }],
   load: async () => (await import("../start.ts")).start,
-};
+});

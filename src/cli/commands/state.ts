@@ -3,7 +3,7 @@
 import type { Command } from "../command.ts";
 import { anyContainer, instance, one } from "./arguments.ts";
 
-export const stateCommand: Command = {
+export const stateCommand = (): Command => ({
   name: "state",
   usage: "print the state of a container as JSON",
   argumentsUsage: instance,
@@ -17,4 +17,4 @@ container, in the form of the OCI runtime specification.`,
   positionals: one,
   candidates: [anyContainer],
   load: async () => (await import("../state.ts")).state,
-};
+});

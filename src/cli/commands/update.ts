@@ -4,7 +4,7 @@ import type { Command } from "../command.ts";
 import type { Option } from "../options.ts";
 import { liveContainer, one } from "./arguments.ts";
 
-const amounts: readonly (readonly [name: string, usage: string])[] = [
+const amounts = (): readonly (readonly [name: string, usage: string])[] => [
   ["cpu-period", "period of the CPU quota in microseconds, 0 for the kernel's default"],
   ["cpu-quota", "CPU time in a period in microseconds, -1 for no limit"],
   ["cpu-burst", "CPU time in microseconds that may be saved up for later periods"],
@@ -21,14 +21,15 @@ const amounts: readonly (readonly [name: string, usage: string])[] = [
   ["mem-bw-schema", "schema of Intel RDT's memory bandwidth allocation"],
 ];
 
-const obsolete: readonly Option[] = ["kernel-memory", "kernel-memory-tcp"].map((name) => ({
-  name,
-  kind: "text",
-  hidden: true,
-  usage: "(obsoleted; do not use)",
-}));
+const obsolete = (): readonly Option[] =>
+  ["kernel-memory", "kernel-memory-tcp"].map((name) => ({
+    name,
+    kind: "text",
+    hidden: true,
+    usage: "(obsoleted; do not use)",
+  }));
 
-export const updateCommand: Command = {
+export const updateCommand = (): Command => ({
   name: "update",
   usage: "change the resource limits of a container",
   argumentsUsage: "<container-id>",
@@ -64,16 +65,16 @@ With --resources the other options are ignored.`,
       fallback: 0,
       usage: "weight of the block I/O, from 10 to 1000",
     },
-    ...amounts.map(([name, usage]): Option => ({ name, kind: "text", usage })),
+    ...amounts().map(([name, usage]): Option => ({ name, kind: "text", usage })),
     {
       name: "pids-limit",
       kind: "integer",
       fallback: 0,
       usage: "greatest number of processes and threads, -1 for no limit",
     },
-    ...obsolete,
+    ...obsolete(),
   ],
   positionals: one,
   candidates: [liveContainer],
   load: async () => (await import("../update.ts")).update,
-};
+});
