@@ -4,7 +4,7 @@ import { openFlags } from "../abi/file.ts";
 import { FaultError, raise } from "../base/fault.ts";
 import { execute } from "../ffi/execute.ts";
 import { openFile, writeAll } from "../host/files.ts";
-import { call, number } from "../syscall/value.ts";
+import { call, number, outputOperand } from "../syscall/value.ts";
 import { quote } from "./quote.ts";
 
 export type Log = {
@@ -133,6 +133,5 @@ const TCGETS = 0x5401;
 const termiosBytes = 64;
 
 export function isTerminal(fd: number): boolean {
-  const output = { kind: "output", sizeBytes: termiosBytes } as const;
-  return execute(call("ioctl", number(fd), number(TCGETS), output)) >= 0;
+  return execute(call("ioctl", number(fd), number(TCGETS), outputOperand(termiosBytes))) >= 0;
 }

@@ -10,14 +10,24 @@ import { describeTarget } from "../syscall/print.ts";
 import type { Syscall } from "../syscall/value.ts";
 import { libc, mainThreadErrno } from "./libc.ts";
 
-// Pinned for the life of the process: strings and structures of one call at a time. Calls do not nest.
-const arena = pin(64 * 1024);
+/** What a call points to, and what the kernel writes: memory that lies outside the GC's heap, and stays where it is. */
+type Memory = {
+  readonly arena: Arena;
+  readonly inputMaxBytes: number;
+  /** Behind the inputs. */
+  readonly outputOffset: number;
+  readonly outputMaxBytes: number;
+};
 
-/** Memory of this size lies outside the GC's heap: it stays where it is as long as it is referenced. */
-function pin(sizeBytes: number): Arena {
-  const memory = new ArrayBuffer((sizeBytes + 7) & ~7);
-  return pinnedArena(memory, Number(ptr(memory)));
+function pin(inputMaxBytes: number, outputMaxBytes: number): Memory {
+  const outputOffset = (inputMaxBytes + 7) & ~7;
+  const memory = new ArrayBuffer((outputOffset + outputMaxBytes + 7) & ~7);
+  const arena = pinnedArena(memory, Number(ptr(memory)));
+  return { arena, inputMaxBytes, outputOffset, outputMaxBytes };
 }
+
+// For the life of the process: strings and structures of one call at a time. Calls do not nest.
+const ordinary = pin(32 * 1024, 32 * 1024);
 
 /**
  * Executes the call in this process. Run by the runtime.
@@ -28,7 +38,7 @@ function pin(sizeBytes: number): Arena {
  * @returns the result, or -errno as the kernel itself returns it
  */
 export function execute(call: Syscall): number {
-  return executeIn(call).result;
+  return executeIn(memoryFor(call), call);
 }
 
 /** Executes the call and returns with the result a copy of what the kernel wrote to the call's output operand. */
@@ -36,11 +46,36 @@ export function executeForOutput(call: Syscall): {
   readonly result: number;
   readonly output: Uint8Array;
 } {
-  const { result, used, outputOffset, outputBytes } = executeIn(call);
-  return {
-    result,
-    output: new Uint8Array(used.bytes.subarray(outputOffset, outputOffset + outputBytes)),
-  };
+  const memory = memoryFor(call);
+  const result = executeIn(memory, call);
+  const { arena, outputOffset } = memory;
+  const outputEnd = outputOffset + outputSize(call);
+  return { result, output: new Uint8Array(arena.bytes.subarray(outputOffset, outputEnd)) };
+}
+
+function outputSize(call: Syscall): number {
+  for (const operand of call.operands) if (operand.kind === "output") return operand.value;
+  return 0;
+}
+
+/** The memory that serves nearly every call, or a larger one. */
+function memoryFor(call: Syscall): Memory {
+  let inputBytes = 0;
+  let outputBytes = 0;
+  for (const operand of call.operands) {
+    switch (operand.kind) {
+      case "number":
+      case "flags":
+        break;
+      case "output":
+        outputBytes = operand.value;
+        break;
+      default:
+        inputBytes += measureOperand(operand);
+    }
+  }
+  const fits = inputBytes <= ordinary.inputMaxBytes && outputBytes <= ordinary.outputMaxBytes;
+  return fits ? ordinary : pin(inputBytes, outputBytes);
 }
 
 /**
@@ -79,44 +114,37 @@ export function raiseErrno(call: Syscall, doing: string, result: number): never 
   });
 }
 
-/** The words of the call under way; calls do not nest. */
-const words: (number | bigint)[] = [0, 0, 0, 0, 0, 0];
+/** The words of the call under way. */
+const words: [Word, Word, Word, Word, Word, Word] = [0, 0, 0, 0, 0, 0];
+type Word = number | bigint;
 
-function executeIn(call: Syscall): {
-  readonly result: number;
-  readonly used: Arena;
-  readonly outputOffset: number;
-  readonly outputBytes: number;
-} {
-  let outputBytes = 0;
-  let neededBytes = 0;
-  for (const operand of call.operands) {
-    if (operand.kind === "output") outputBytes += operand.sizeBytes;
-    else if (operand.kind !== "number" && operand.kind !== "flags") {
-      neededBytes += measureOperand(operand);
-    }
-  }
-  const outputOffset = (neededBytes + 7) & ~7;
-  const outputEnd = outputOffset + outputBytes;
-  const used = outputEnd <= arena.bytes.byteLength ? arena : pin(outputEnd + 16);
-  used.usedBytes = 0;
-  // As in a batch: behind what the kernel writes there is nothing, and not what an earlier call has left.
-  if (outputBytes > 0 && used === arena) used.bytes.fill(0, outputOffset, outputEnd);
-  words.fill(0);
+function executeIn({ arena, outputOffset }: Memory, call: Syscall): number {
+  arena.usedBytes = 0;
   let index = 0;
   for (const operand of call.operands) {
-    const isPlain = operand.kind !== "result" && operand.kind !== "answer";
-    assert(isPlain, "a call in the runtime refers to a batch");
-    if (operand.kind === "output" && operand.initial !== undefined) {
-      used.bytes.set(operand.initial, outputOffset);
+    switch (operand.kind) {
+      case "number":
+      case "flags":
+        words[index] = operand.value;
+        break;
+      case "output":
+        // As in a batch: behind what the kernel writes there is nothing, and not what an earlier call has left.
+        arena.bytes.fill(0, outputOffset, outputOffset + operand.value);
+        if (operand.detail !== undefined) arena.bytes.set(operand.detail, outputOffset);
+        words[index] = arena.address + outputOffset;
+        break;
+      case "result":
+      case "answer":
+        assert(false, "a call in the runtime refers to a batch");
+        break;
+      default:
+        words[index] = encodeOperand(arena, operand, 0);
     }
-    words[index] = encodeOperand(used, operand, used.address + outputOffset);
     index += 1;
   }
-  assert(used.usedBytes <= outputOffset, "a call needs more memory than was measured");
-  const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0, sixth = 0] = words;
+  assert(arena.usedBytes <= outputOffset, "a call needs more memory than was measured");
+  for (; index < words.length; index += 1) words[index] = 0;
   const number = syscallNumber(call.name);
-  const result = Number(libc.syscall(number, first, second, third, fourth, fifth, sixth));
-  const settled = result === -1 ? -read.i32(mainThreadErrno, 0) : result;
-  return { result: settled, used, outputOffset, outputBytes };
+  const result = libc.syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+  return result === -1 ? -read.i32(mainThreadErrno, 0) : Number(result);
 }

@@ -9,7 +9,7 @@ import { raise } from "../base/fault.ts";
 import type { LastCall } from "../plan/seccomp-new-calls.ts";
 import type { FilterCondition, FilterRequest, FilterRule } from "../plan/seccomp-request.ts";
 import { close, memfdCreate } from "../syscall/files.ts";
-import { call, number } from "../syscall/value.ts";
+import { call, number, outputOperand } from "../syscall/value.ts";
 import { execute, must, mustForOutput } from "./execute.ts";
 import { type PinnedBuffer, pinBuffer } from "./pinned-buffer.ts";
 
@@ -186,7 +186,7 @@ function exportProgram(library: Library, context: Context): Uint8Array {
     // One byte more tells whether that was all.
     const sizeBytes = limit + 1;
     const all = mustForOutput(
-      call("pread64", number(file), { kind: "output", sizeBytes }, number(sizeBytes), number(0)),
+      call("pread64", number(file), outputOperand(sizeBytes), number(sizeBytes), number(0)),
       doing,
     );
     if (all.result > limit) refuseLong();

@@ -13,6 +13,7 @@ import {
   read,
   renameat,
   unlinkat,
+  write,
   writeText as writeTextCall,
 } from "../syscall/files.ts";
 
@@ -169,17 +170,7 @@ export function replaceFile(
 export function writeAll(fd: number, content: string, doing: string): void {
   const data = encoder.encode(content);
   for (let done = 0; done < data.byteLength; ) {
-    done += must(
-      {
-        name: "write",
-        operands: [
-          { kind: "number", value: fd },
-          { kind: "bytes", bytes: data.subarray(done, done + 1024 * 1024) },
-          { kind: "number", value: Math.min(data.byteLength - done, 1024 * 1024) },
-        ],
-      },
-      doing,
-    );
+    done += must(write(fd, data.subarray(done, done + 1024 * 1024)), doing);
   }
 }
 

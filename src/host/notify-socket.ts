@@ -10,7 +10,7 @@ import { notifyAttributes } from "../inside/notify.ts";
 import { fchmodat, mkdirat, read, unlinkat, write } from "../syscall/files.ts";
 import { mountSetattr, openTree } from "../syscall/mounts.ts";
 import { bindPath, connectAbstract, connectPath, ppoll, socket } from "../syscall/sockets.ts";
-import { call, flags } from "../syscall/value.ts";
+import { call, flags, outputOperand } from "../syscall/value.ts";
 import { type OwnedFd, own } from "./files.ts";
 import { sendDescriptor } from "./sockets.ts";
 
@@ -118,11 +118,7 @@ const barrierTimeoutMs = 30_000;
  */
 export function awaitManager(manager: OwnedFd): void {
   const doing = "waiting for the service manager";
-  const pipe2 = call(
-    "pipe2",
-    { kind: "output", sizeBytes: 8 },
-    flags(openFlags, openFlags.O_CLOEXEC),
-  );
+  const pipe2 = call("pipe2", outputOperand(8), flags(openFlags, openFlags.O_CLOEXEC));
   const { output } = mustForOutput(pipe2, doing);
   const [readEnd = -1, writeEnd = -1] = new Int32Array(output.buffer);
   using ours = own(readEnd);

@@ -6,7 +6,7 @@ import { socketTypes } from "../abi/socket.ts";
 import { raise } from "../base/fault.ts";
 import { must, mustForOutput } from "../ffi/execute.ts";
 import { socket } from "../syscall/sockets.ts";
-import { bytes, call, number } from "../syscall/value.ts";
+import { bytes, call, number, outputOperand } from "../syscall/value.ts";
 import { type OwnedFd, own } from "./files.ts";
 
 /** A message without its header: the fixed part, and the attributes by number. */
@@ -57,7 +57,7 @@ export function request(
   for (let count = 0; count < datagramsMax; count += 1) {
     const receive = call(
       "recvfrom",
-      ...[number(via.fd), { kind: "output", sizeBytes: datagramBytes } as const],
+      ...[number(via.fd), outputOperand(datagramBytes)],
       ...[number(datagramBytes), number(0), number(0), number(0)],
     );
     const { result, output } = mustForOutput(receive, doing);

@@ -2,7 +2,7 @@
 
 import { errnos } from "../abi/errno.ts";
 import { syscallNumber } from "../abi/syscall-numbers.ts";
-import { present } from "../base/assert.ts";
+import { assert, present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import { isClose } from "../program/program.ts";
 import type { Recovery, Step } from "../program/step.ts";
@@ -92,8 +92,10 @@ export function encodeRest(
 /** Enough for the strings and structures of an ordinary config. */
 const dataBytesUsual = 16 * 1024;
 
-function outputSize({ call }: Step): number {
-  for (const operand of call.operands) if (operand.kind === "output") return operand.sizeBytes;
+/** Only what is kept or looked at is read back: a step with an output has a slot or a verification. */
+function outputSize({ call, slot, verify }: Step): number {
+  if (slot === undefined && verify === undefined) return 0;
+  for (const operand of call.operands) if (operand.kind === "output") return operand.value;
   return 0;
 }
 
@@ -116,8 +118,10 @@ function encodeLines(
     sizeBytes: dataOffset + dataBytesUsual,
   });
   const writer: Writer = { arena, lines, answerBytes, local, known };
+  const resultWord = header.sizeBytes >> 2;
   for (let index = 0; index < lines.length; index += 1) {
-    writeWord(arena, header.sizeBytes + resultBytes * index, notExecuted);
+    arena.words[resultWord + 2 * index] = notExecuted;
+    arena.words[resultWord + 2 * index + 1] = -1;
     writeRecord(writer, index);
   }
   const totalBytes = arena.usedBytes;
@@ -215,51 +219,70 @@ type Writer = {
   readonly known: ReadonlyMap<string, number>;
 };
 
+/** Where the parts of a record lie, in words of 4 bytes. */
+const recordWords = record.sizeBytes >> 2;
+const [numberWord, indirectWord] = [record.number >> 2, record.indirect >> 2];
+const [onErrorWord, onZeroWord] = [record.onError >> 2, record.onZero >> 2];
+const errnoWord = record.errno >> 2;
+
 function writeRecord(writer: Writer, index: number): void {
   const { arena, lines, answerBytes } = writer;
-  const line = present(lines[index], "a record");
-  const { call } = line.step;
-  const offset = answerBytes + record.sizeBytes * index;
-  let at = offset + record.operands;
+  const { step, onError, onZero, errno, outputOffset } = present(lines[index], "a record");
+  const base = (answerBytes >> 2) + recordWords * index;
+  let at = (base << 2) + record.operands;
   let indirect = 0;
   let bit = 1;
-  for (const operand of call.operands) {
-    if (operand.kind === "result") {
-      const word = resolveResult(writer, operand);
-      if (word.indirect) indirect |= bit;
-      writeWord(arena, at, word.value);
-    } else if (operand.kind === "answer") {
-      writeWord(arena, at, operand.part === "address" ? areaAddress : answerBytes);
-    } else {
-      if (operand.kind === "output" && operand.initial !== undefined) {
-        arena.bytes.set(operand.initial, line.outputOffset);
-      }
-      writeWord(arena, at, encodeOperand(arena, operand, areaAddress + line.outputOffset));
+  for (const operand of step.call.operands) {
+    switch (operand.kind) {
+      case "result":
+        if (writeResult(writer, operand, at)) indirect |= bit;
+        break;
+      case "answer":
+        writeWord(arena, at, operand.value === "address" ? areaAddress : answerBytes);
+        break;
+      case "output":
+        assert(outputOffset !== 0, "an output that nobody wants");
+        if (operand.detail !== undefined) arena.bytes.set(operand.detail, outputOffset);
+        writeWord(arena, at, areaAddress + outputOffset);
+        break;
+      case "number":
+      case "flags":
+        writeWord(arena, at, operand.value);
+        break;
+      default:
+        writeWord(arena, at, encodeOperand(arena, operand, 0));
     }
     at += 8;
     bit <<= 1;
   }
-  const base = offset >> 2;
-  arena.words[base + (record.number >> 2)] = syscallNumber(call.name);
-  arena.words[base + (record.indirect >> 2)] = indirect;
-  arena.words[base + (record.onError >> 2)] = line.onError;
-  arena.words[base + (record.onZero >> 2)] = line.onZero;
-  arena.words[base + (record.errno >> 2)] = line.errno;
+  const { words } = arena;
+  words[base + numberWord] = syscallNumber(step.call.name);
+  words[base + indirectWord] = indirect;
+  words[base + onErrorWord] = onError;
+  words[base + onZeroWord] = onZero;
+  words[base + errnoWord] = errno;
 }
 
-/** A result of this batch is fetched by the stub; one of an earlier batch is a number by now. */
-function resolveResult(
-  { lines, local, known }: Writer,
+/**
+ * Writes a result as an operand: one of this batch is fetched by the stub, one of an earlier batch is a number by now.
+ *
+ * @returns whether the stub fetches it
+ */
+function writeResult(
+  { arena, lines, local, known }: Writer,
   operand: ResultOperand,
-): { readonly indirect: boolean; readonly value: number } {
-  const source = local.get(operand.of);
+  at: number,
+): boolean {
+  const { value: of, detail } = operand;
+  const source = local.get(of);
   if (source === undefined) {
-    const value = present(known.get(operand.of), `the result of ${operand.of}`);
-    return { indirect: false, value };
+    writeWord(arena, at, present(known.get(of), of));
+    return false;
   }
-  if (operand.outputOffset === undefined) {
-    return { indirect: true, value: header.sizeBytes + resultBytes * source };
-  }
-  const { outputOffset } = present(lines[source], operand.of);
-  return { indirect: true, value: outputOffset + operand.outputOffset };
+  const place =
+    detail === undefined
+      ? header.sizeBytes + resultBytes * source
+      : present(lines[source], of).outputOffset + detail;
+  writeWord(arena, at, place);
+  return true;
 }

@@ -35,7 +35,7 @@ export function makeMask(on: string, label: string): Step[] {
   const doing = "making the mask for directories";
   const context = slot("mask.context");
   return [
-    step(doing, fsopen("tmpfs"), { slot: context.of }),
+    step(doing, fsopen("tmpfs"), { slot: context.value }),
     step(doing, fsconfigString(context, "source", "tmpfs")),
     step(doing, fsconfigFlag(context, "ro")),
     // The smallest that there is: one inode, one block.

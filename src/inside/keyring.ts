@@ -1,7 +1,7 @@
 // The session keyring: a container must not find the keys of whoever started it; keyrings(7).
 
 import { ignore, type Step, step } from "../program/step.ts";
-import { call, number, slot, text } from "../syscall/value.ts";
+import { call, hex, number, slot, text } from "../syscall/value.ts";
 
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
 const KEYCTL_SETPERM = 5;
@@ -26,14 +26,7 @@ export function joinKeyring(name: string): Step[] {
       slot: "keyring",
       recovery: { errnos: ["ENOSYS"], steps: [], next: "skip" },
       onSuccess: [
-        step(
-          doing,
-          call("keyctl", number(KEYCTL_SETPERM), slot("keyring"), {
-            kind: "number",
-            value: permissions,
-            base: "hex",
-          }),
-        ),
+        step(doing, call("keyctl", number(KEYCTL_SETPERM), slot("keyring"), hex(permissions))),
       ],
     }),
   ];

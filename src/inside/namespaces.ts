@@ -17,7 +17,7 @@ import {
   setsid,
   unshare,
 } from "../syscall/processes.ts";
-import { call, fdOperand, slot } from "../syscall/value.ts";
+import { answerOperand, call, fdOperand, slot } from "../syscall/value.ts";
 
 const { PR_SET_PDEATHSIG } = prctlOptions;
 
@@ -183,12 +183,7 @@ export function forkInit(options: {
         onSuccess: [
           step(
             "telling the pid of init",
-            call(
-              "write",
-              fdOperand(doorbell),
-              { kind: "answer", part: "address" },
-              { kind: "answer", part: "length" },
-            ),
+            call("write", fdOperand(doorbell), answerOperand("address"), answerOperand("length")),
           ),
           step("leaving init to itself", exitGroup(0)),
         ],

@@ -20,7 +20,7 @@ import {
 import { execve, getpid, getppid, prctl, rtSigaction } from "../syscall/processes.ts";
 import { schedSetaffinity } from "../syscall/scheduling.ts";
 import { accept4 } from "../syscall/sockets.ts";
-import { call, fdOperand, slot } from "../syscall/value.ts";
+import { answerOperand, call, fdOperand, slot } from "../syscall/value.ts";
 import { inRoot, openTarget, rootSlot } from "./root-paths.ts";
 
 const { PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_PDEATHSIG } = prctlOptions;
@@ -231,12 +231,7 @@ export function park(facts: {
     ...leaveRuntime(),
     step(
       "telling that init is parked",
-      call(
-        "write",
-        fdOperand(doorbell),
-        { kind: "answer", part: "address" },
-        { kind: "answer", part: "length" },
-      ),
+      call("write", fdOperand(doorbell), answerOperand("address"), answerOperand("length")),
     ),
     step("waiting for start", accept4(listener, openFlags.O_CLOEXEC), {
       slot: "caller",

@@ -142,7 +142,7 @@ function makeDirectoriesInRoot(doing: string, names: readonly string[], place: P
     const here = slot(`${place.prefix}.${index}`);
     steps.push(
       openInRoot(doing, path.join("/"), {
-        slot: here.of,
+        slot: here.value,
         flags: O_DIRECTORY,
         resolve: place.resolve,
         recovery: {

@@ -29,7 +29,7 @@ const ptmxDevice = { major: 5, minor: 2 } as const;
 export function findMultiplexer(relayFd: number): Step[] {
   const found = slot("ptmx.path");
   return [
-    openInRoot(doing, "/dev/pts/ptmx", { slot: found.of, resolve: inRootWithoutLinks }),
+    openInRoot(doing, "/dev/pts/ptmx", { slot: found.value, resolve: inRootWithoutLinks }),
     step(doing, statx(found, "", AT_EMPTY_PATH), {
       slot: "ptmx.stat",
       verify: { kind: "character-device", ...ptmxDevice },

@@ -75,10 +75,10 @@ function checkOperands({ call, doing, verify }: Step, { defined, named }: Known)
   assert(!needsOutput || outputs === 1, `"${doing}" verifies an output that it does not have`);
   for (const operand of call.operands) {
     if (operand.kind !== "result") continue;
-    assert(defined.has(operand.of), `"${doing}" uses ${operand.of}, which nothing defines`);
+    assert(defined.has(operand.value), `"${doing}" uses ${operand.value}, which nothing defines`);
     // What an earlier batch has put out is with the runtime, no longer with the stub.
-    const near = operand.outputOffset === undefined || named.has(operand.of);
-    assert(near, `"${doing}" uses the output of ${operand.of}, which is of an earlier batch`);
+    const near = operand.detail === undefined || named.has(operand.value);
+    assert(near, `"${doing}" uses the output of ${operand.value}, which is of an earlier batch`);
   }
 }
 

@@ -12,7 +12,7 @@
 //     prctl(PR_CAPBSET_DROP, 0..9)                                 ten calls in a row
 
 import { printSyscall } from "../syscall/print.ts";
-import type { Operand, Syscall } from "../syscall/value.ts";
+import { type Operand, type Syscall, slot } from "../syscall/value.ts";
 import { type InitProgram, isClose, type Part } from "./program.ts";
 import type { Recovery, Step, Verification } from "./step.ts";
 
@@ -163,7 +163,7 @@ function countedOperand(first: Syscall, second: Syscall): number | undefined {
 }
 
 function plainNumber(operand: Operand | undefined): bigint | undefined {
-  return operand?.kind === "number" && operand.base === undefined
+  return operand?.kind === "number" && operand.detail === undefined
     ? BigInt(operand.value)
     : undefined;
 }
@@ -173,7 +173,7 @@ function printRun(first: Syscall, last: Syscall): string {
   const operands = first.operands.map((operand, index): Operand => {
     const [low, high] = [plainNumber(operand), plainNumber(last.operands[index])];
     if (low === undefined || high === undefined || low === high) return operand;
-    return { kind: "result", of: `${low}..${high}` };
+    return slot(`${low}..${high}`);
   });
   return printSyscall({ ...first, operands });
 }

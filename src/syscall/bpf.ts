@@ -28,7 +28,7 @@ export function bpfLoadDeviceProgram(instructions: Uint8Array, log?: VerifierLog
   return bpf("BPF_PROG_LOAD", bpfLoadAttribute, {
     prog_type: number(BPF_PROG_TYPE_CGROUP_DEVICE),
     insn_cnt: number(instructions.byteLength / bpfInstructionBytes),
-    insns: { kind: "struct", layout: block, values: { instructions: bytes(instructions) } },
+    insns: struct(block, { instructions: bytes(instructions) }),
     // The program uses no helper functions, so that any licence would do.
     license: text("Apache"),
     ...(log === undefined

@@ -2,7 +2,7 @@
 
 import { LINUX_CAPABILITY_VERSION_3 } from "../abi/capability.ts";
 import { capData, capHeader } from "../abi/struct.ts";
-import { bytes, call, number, type Operand, type Syscall, struct } from "./value.ts";
+import { bytes, call, hex, number, type Operand, type Syscall, struct } from "./value.ts";
 
 export function setresuid(uid: number): Syscall {
   return call("setresuid", number(uid), number(uid), number(uid));
@@ -39,8 +39,4 @@ export function capset(sets: CapabilitySets): Syscall {
       inheritable_high: high(sets.inheritable),
     }),
   );
-}
-
-function hex(value: bigint): Operand & { kind: "number" } {
-  return { kind: "number", value, base: "hex" };
 }

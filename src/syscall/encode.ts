@@ -65,18 +65,19 @@ const bytesPerUnit = 3;
 export function measureOperand(operand: Operand): number {
   switch (operand.kind) {
     case "text":
-      return measureText(operand.text);
+      return measureText(operand.value);
     case "bytes":
-      return align(operand.bytes.byteLength);
+      return align(operand.value.byteLength);
     case "texts": {
       let sum = 8;
-      for (const item of operand.texts) sum += 8 + measureText(item);
+      for (const item of operand.value) sum += 8 + measureText(item);
       return sum;
     }
     case "struct": {
-      let sum = align(operand.layout.sizeBytes);
-      for (const name in operand.values) {
-        const value = present(operand.values[name], name);
+      let sum = align(operand.detail.sizeBytes);
+      const values = operand.value;
+      for (const name in values) {
+        const value = present(values[name], name);
         // Bytes in a structure lie in the field itself; other pointers lie behind the structure.
         if (value.kind !== "bytes") sum += measureOperand(value);
       }
@@ -88,7 +89,7 @@ export function measureOperand(operand: Operand): number {
 }
 
 function measureText(value: string): number {
-  return align(bytesPerUnit * value.length + 1);
+  return (bytesPerUnit * value.length + 8) & ~7;
 }
 
 /**
@@ -107,16 +108,16 @@ export function encodeOperand(
     case "output":
       return outputAddress;
     case "text":
-      return writeText(arena, operand.text);
+      return writeText(arena, operand.value);
     case "bytes": {
-      const offset = reserve(arena, operand.bytes.byteLength);
-      arena.bytes.set(operand.bytes, offset);
+      const offset = reserve(arena, operand.value.byteLength);
+      arena.bytes.set(operand.value, offset);
       return arena.address + offset;
     }
     case "texts": {
-      const offset = reserve(arena, 8 * (operand.texts.length + 1));
+      const offset = reserve(arena, 8 * (operand.value.length + 1));
       let at = offset;
-      for (const item of operand.texts) {
+      for (const item of operand.value) {
         writeWord(arena, at, writeText(arena, item));
         at += 8;
       }
@@ -128,18 +129,20 @@ export function encodeOperand(
 }
 
 function encodeStruct(arena: Arena, operand: PlainOperand & { kind: "struct" }): number {
-  const shared = arena.shared?.get(operand);
-  if (shared !== undefined) return arena.address + shared;
-  const offset = reserve(arena, operand.layout.sizeBytes);
-  const { fields } = operand.layout;
-  for (const name in operand.values) {
-    const value = present(operand.values[name], name);
+  const { shared } = arena;
+  const known = shared?.get(operand);
+  if (known !== undefined) return arena.address + known;
+  const { value: values, detail: layout } = operand;
+  const { fields } = layout;
+  const offset = reserve(arena, layout.sizeBytes);
+  for (const name in values) {
+    const value = present(values[name], name);
     const field = present(fields[name], name);
     const at = offset + field.offset;
     if (value.kind === "bytes") {
-      const fits = value.bytes.byteLength <= field.sizeBytes;
-      assert(fits, `${value.bytes.byteLength} bytes in ${operand.layout.name}.${name}`);
-      arena.bytes.set(value.bytes, at);
+      const fits = value.value.byteLength <= field.sizeBytes;
+      assert(fits, `${value.value.byteLength} bytes in ${layout.name}.${name}`);
+      arena.bytes.set(value.value, at);
       continue;
     }
     const word = encodeOperand(arena, value, 0);
@@ -150,21 +153,23 @@ function encodeStruct(arena: Arena, operand: PlainOperand & { kind: "struct" }):
       arena.bytes[at + 1] = Number(word) >> 8;
     }
   }
-  arena.shared?.set(operand, offset);
+  shared?.set(operand, offset);
   return arena.address + offset;
 }
 
 function writeText(arena: Arena, value: string): number {
-  const shared = arena.shared?.get(value);
-  if (shared !== undefined) return arena.address + shared;
+  const { shared } = arena;
+  const known = shared?.get(value);
+  if (known !== undefined) return arena.address + known;
   ensure(arena, measureText(value));
   const offset = arena.usedBytes;
-  const { written } = encoder.encodeInto(value, arena.bytes.subarray(offset));
+  const { bytes } = arena;
+  const { written } = encoder.encodeInto(value, offset === 0 ? bytes : bytes.subarray(offset));
   const end = offset + written;
   // An arena that is used again is not zero here.
-  arena.bytes[end] = 0;
+  bytes[end] = 0;
   arena.usedBytes = align(end + 1);
-  arena.shared?.set(value, offset);
+  shared?.set(value, offset);
   return arena.address + offset;
 }
 
@@ -179,20 +184,18 @@ function reserve(arena: Arena, sizeBytes: number): number {
 
 /** Writes a 64-bit little-endian word at a multiple of 4; numbers may be negative, and are exact up to 53 bits. */
 export function writeWord(arena: Arena, offset: number, value: number | bigint): void {
+  const { words } = arena;
   const index = offset >> 2;
   if (typeof value === "bigint") {
     const wide = BigInt.asUintN(64, value);
-    arena.words[index] = Number(wide & 0xffff_ffffn);
-    arena.words[index + 1] = Number(wide >> 32n);
+    words[index] = Number(wide & 0xffff_ffffn);
+    words[index + 1] = Number(wide >> 32n);
     return;
   }
   // A typed array keeps the low 32 bits of what is stored.
-  arena.words[index] = value;
-  if (value < 0 || value > 0xffff_ffff) {
-    arena.words[index + 1] = Math.floor(value / 0x1_0000_0000);
-  } else {
-    arena.words[index + 1] = 0;
-  }
+  words[index] = value;
+  const isSmall = value >= 0 && value <= 0xffff_ffff;
+  words[index + 1] = isSmall ? 0 : Math.floor(value / 0x1_0000_0000);
 }
 
 function align(sizeBytes: number): number {

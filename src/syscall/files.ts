@@ -21,9 +21,11 @@ import {
   type Fd,
   fdOperand,
   flags,
+  hex,
   number,
   type Operand,
   octal,
+  outputOperand,
   type Syscall,
   struct,
   text,
@@ -98,7 +100,7 @@ export function closeRange(first: Fd, last: number, rangeFlags = 0): Syscall {
 
 /** pipe2(2); the output is two 32-bit descriptors, the end to read from first. */
 export function pipe2(pipeFlags: number): Syscall {
-  return call("pipe2", { kind: "output", sizeBytes: 8 }, flags(openFlags, pipeFlags));
+  return call("pipe2", outputOperand(8), flags(openFlags, pipeFlags));
 }
 
 export function dup3(from: Fd, to: number, dupFlags = 0): Syscall {
@@ -110,7 +112,7 @@ export function fcntl(fd: Fd, command: number, argument: number): Syscall {
 }
 
 export function read(fd: Fd, sizeBytes: number): Syscall {
-  return call("read", fdOperand(fd), { kind: "output", sizeBytes }, number(sizeBytes));
+  return call("read", fdOperand(fd), outputOperand(sizeBytes), number(sizeBytes));
 }
 
 export function write(fd: Fd, data: Uint8Array): Syscall {
@@ -136,7 +138,7 @@ export function mknodat(
     directoryOperand(directory),
     text(path),
     flags(fileModes, node.type | node.mode),
-    { kind: "number", value: node.device === undefined ? 0 : makeDevice(node.device), base: "hex" },
+    hex(node.device === undefined ? 0 : makeDevice(node.device)),
   );
 }
 
@@ -200,7 +202,7 @@ export function statx(directory: Fd, path: string, statFlags = 0): Syscall {
       statFlags,
     ),
     flags(statxMasks, statxMasks.STATX_BASIC_STATS | statxMasks.STATX_MNT_ID),
-    { kind: "output", sizeBytes: statxBuffer.sizeBytes },
+    outputOperand(statxBuffer.sizeBytes),
   );
 }
 
@@ -210,7 +212,7 @@ export function fsetxattr(fd: Fd, name: string, value: string): Syscall {
 }
 
 export function fstatfs(fd: Fd): Syscall {
-  return call("fstatfs", fdOperand(fd), { kind: "output", sizeBytes: statfsBuffer.sizeBytes });
+  return call("fstatfs", fdOperand(fd), outputOperand(statfsBuffer.sizeBytes));
 }
 
 export function faccessat2(
@@ -235,13 +237,13 @@ export function readlinkat(directory: Fd, path: string, sizeBytes: number): Sysc
     "readlinkat",
     directoryOperand(directory),
     text(path),
-    { kind: "output", sizeBytes },
+    outputOperand(sizeBytes),
     number(sizeBytes),
   );
 }
 
 export function getdents64(fd: Fd, sizeBytes: number): Syscall {
-  return call("getdents64", fdOperand(fd), { kind: "output", sizeBytes }, number(sizeBytes));
+  return call("getdents64", fdOperand(fd), outputOperand(sizeBytes), number(sizeBytes));
 }
 
 export function chdir(path: string): Syscall {
@@ -257,7 +259,7 @@ export function chroot(path: string): Syscall {
 }
 
 export function getcwd(sizeBytes: number): Syscall {
-  return call("getcwd", { kind: "output", sizeBytes }, number(sizeBytes));
+  return call("getcwd", outputOperand(sizeBytes), number(sizeBytes));
 }
 
 export function umask(mask: number): Syscall {

@@ -10,33 +10,31 @@ export function printSyscall(call: Syscall): string {
 
 /** The path a call works on, quoted, for a fault; undefined when the call has none. */
 export function describeTarget(call: Syscall): string | undefined {
-  const named = call.operands.find((operand) => operand.kind === "text" && operand.text !== "");
-  return named?.kind === "text" ? JSON.stringify(named.text) : undefined;
+  const named = call.operands.find((operand) => operand.kind === "text" && operand.value !== "");
+  return named?.kind === "text" ? JSON.stringify(named.value) : undefined;
 }
 
 function printOperand(operand: Operand): string {
   switch (operand.kind) {
     case "result":
-      return operand.outputOffset === undefined
-        ? operand.of
-        : `${operand.of}[${operand.outputOffset}]`;
+      return operand.detail === undefined ? operand.value : `${operand.value}[${operand.detail}]`;
     case "answer":
-      return `answer.${operand.part}`;
+      return `answer.${operand.value}`;
     case "number":
-      if (operand.base === "octal") return `0${operand.value.toString(8)}`;
-      return operand.base === "hex" ? `0x${operand.value.toString(16)}` : `${operand.value}`;
+      if (operand.detail === "octal") return `0${operand.value.toString(8)}`;
+      return operand.detail === "hex" ? `0x${operand.value.toString(16)}` : `${operand.value}`;
     case "flags":
       return printFlags(operand);
     case "text":
-      return JSON.stringify(operand.text);
+      return JSON.stringify(operand.value);
     case "texts":
-      return `[${operand.texts.map((item) => JSON.stringify(item)).join(", ")}]`;
+      return `[${operand.value.map((item) => JSON.stringify(item)).join(", ")}]`;
     case "bytes":
-      return printBytes(operand.bytes);
+      return printBytes(operand.value);
     case "output":
-      return `out[${operand.sizeBytes}]`;
+      return `out[${operand.value}]`;
     case "struct": {
-      const fields = Object.entries(operand.values).filter(
+      const fields = Object.entries(operand.value).filter(
         ([, value]) => !((value.kind === "number" || value.kind === "flags") && value.value === 0),
       );
       return `{${fields.map(([name, value]) => `${name}: ${printOperand(value)}`).join(", ")}}`;
@@ -46,9 +44,9 @@ function printOperand(operand: Operand): string {
 
 function printFlags(operand: Operand & { kind: "flags" }): string {
   // A single entry that is not a bit mask (AT_FDCWD, a command number) prints by name when it is that value.
-  const exact = Object.entries(operand.table).find(([, value]) => value === operand.value);
+  const exact = Object.entries(operand.detail).find(([, value]) => value === operand.value);
   if (exact !== undefined && operand.value !== 0) return exact[0];
-  return flagNames(operand.table, operand.value);
+  return flagNames(operand.detail, operand.value);
 }
 
 const bytesPrintedMax = 256;

@@ -15,12 +15,15 @@ import {
   type Fd,
   fdOperand,
   flags,
+  hex,
   number,
   type Operand,
+  outputOperand,
   type Syscall,
   struct,
   text,
   textBytes,
+  texts,
 } from "./value.ts";
 
 export function unshare(namespaces: number): Syscall {
@@ -70,7 +73,7 @@ export function cloneIntoCgroup(options: {
 }
 
 export function execve(path: string, argv: readonly string[], env: readonly string[]): Syscall {
-  return call("execve", text(path), { kind: "texts", texts: argv }, { kind: "texts", texts: env });
+  return call("execve", text(path), texts(argv), texts(env));
 }
 
 export function exitGroup(status: number): Syscall {
@@ -115,10 +118,13 @@ export function prlimit(
 }
 
 export function prlimitRead(pid: Fd, type: keyof typeof rlimitResources): Syscall {
-  return call("prlimit64", fdOperand(pid), number(rlimitResources[type]), number(0), {
-    kind: "output",
-    sizeBytes: rlimit64.sizeBytes,
-  });
+  return call(
+    "prlimit64",
+    fdOperand(pid),
+    number(rlimitResources[type]),
+    number(0),
+    outputOperand(rlimit64.sizeBytes),
+  );
 }
 
 export function setsid(): Syscall {
@@ -168,7 +174,7 @@ export function waitid(idType: number, id: Fd, options: number): Syscall {
     "waitid",
     number(idType),
     fdOperand(id),
-    { kind: "output", sizeBytes: siginfo.sizeBytes },
+    outputOperand(siginfo.sizeBytes),
     flags(waitOptions, options),
     number(0),
   );
@@ -177,12 +183,7 @@ export function waitid(idType: number, id: Fd, options: number): Syscall {
 /** madvise(2) with MADV_DONTNEED: the pages of a mapping are let go, and come back from where they were mapped. */
 export function madviseDontNeed(address: number, sizeBytes: number): Syscall {
   const MADV_DONTNEED = 4;
-  return call(
-    "madvise",
-    { kind: "number", value: address, base: "hex" },
-    number(sizeBytes),
-    flags({ MADV_DONTNEED }, MADV_DONTNEED),
-  );
+  return call("madvise", hex(address), number(sizeBytes), flags({ MADV_DONTNEED }, MADV_DONTNEED));
 }
 
 export function getpid(): Syscall {

@@ -25,7 +25,7 @@ export function seccompLoad(filter: Uint8Array, filterFlags: number): Syscall {
     flags(seccompFilterFlags, filterFlags),
     struct(sockFprog, {
       len: number(filter.byteLength / classicBpfInstructionBytes),
-      filter: { kind: "struct", layout: block, values: { filter: bytes(filter) } },
+      filter: struct(block, { filter: bytes(filter) }),
     }),
   );
 }

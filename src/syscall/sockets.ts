@@ -8,8 +8,10 @@ import {
   type Fd,
   fdOperand,
   flags,
+  hex,
   number,
   type Operand,
+  outputOperand,
   type Syscall,
   struct,
 } from "./value.ts";
@@ -20,10 +22,13 @@ export function socket(family: number, type: number): Syscall {
 
 /** socketpair(2); the output is two 32-bit descriptors. */
 export function socketpair(type: number): Syscall {
-  return call("socketpair", number(socketFamilies.AF_UNIX), socketType(type), number(0), {
-    kind: "output",
-    sizeBytes: 8,
-  });
+  return call(
+    "socketpair",
+    number(socketFamilies.AF_UNIX),
+    socketType(type),
+    number(0),
+    outputOperand(8),
+  );
 }
 
 function socketType(type: number): Operand {
@@ -103,7 +108,7 @@ export function ppollAll(
   const vector = new Int32Array(wanted.flatMap(({ fd, events }) => [fd, events]));
   return call(
     "ppoll",
-    { kind: "output", sizeBytes: vector.byteLength, initial: new Uint8Array(vector.buffer) },
+    outputOperand(vector.byteLength, new Uint8Array(vector.buffer)),
     number(wanted.length),
     struct(timespec, {
       tv_sec: number(Math.floor(timeoutMs / 1000)),
@@ -119,7 +124,7 @@ export function setInterfaceFlags(socketFd: Fd, name: string, value: number): Sy
   return call(
     "ioctl",
     fdOperand(socketFd),
-    { kind: "number", value: SIOCSIFFLAGS, base: "hex" },
+    hex(SIOCSIFFLAGS),
     struct(ifreq, {
       ifr_name: bytes(new TextEncoder().encode(name)),
       ifr_flags: number(value),

@@ -11,6 +11,7 @@ import {
   flags,
   number,
   type Operand,
+  outputOperand,
   type Syscall,
 } from "./value.ts";
 
@@ -49,11 +50,11 @@ export function setWindowSize(fd: Fd, size: WindowSize): Syscall {
 
 /** The output is a `struct winsize`: rows and columns, 16 bits each, and sizes in pixels. */
 export function getWindowSize(fd: Fd): Syscall {
-  return call("ioctl", fdOperand(fd), request("TIOCGWINSZ"), { kind: "output", sizeBytes: 8 });
+  return call("ioctl", fdOperand(fd), request("TIOCGWINSZ"), outputOperand(8));
 }
 
 export function getTerminalModes(fd: Fd): Syscall {
-  const output = { kind: "output", sizeBytes: termios.sizeBytes } as const;
+  const output = outputOperand(termios.sizeBytes);
   return call("ioctl", fdOperand(fd), request("TCGETS"), output);
 }
 

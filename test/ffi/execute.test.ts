@@ -17,7 +17,7 @@ import {
   write,
 } from "../../src/syscall/files.ts";
 import { execve, getpid, kill } from "../../src/syscall/processes.ts";
-import { call, number, slot } from "../../src/syscall/value.ts";
+import { answerOperand, call, number, slot } from "../../src/syscall/value.ts";
 
 const test = suite("ffi/execute");
 
@@ -132,7 +132,7 @@ test("execute() passes long vectors of texts", () => {
 
 test("execute() refuses results of a batch: there is no batch here", () => {
   assert.throws(() => execute(close(slot("a"))), /in the runtime refers to a batch/);
-  const answer = call("write", number(1), { kind: "answer", part: "address" });
+  const answer = call("write", number(1), answerOperand("address"));
   assert.throws(() => execute(answer), /in the runtime refers to a batch/);
 });
 

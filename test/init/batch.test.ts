@@ -19,7 +19,7 @@ import {
 import { ignore, type Recovery, type Step, step } from "../../src/program/step.ts";
 import { close, openat, read, statx, write } from "../../src/syscall/files.ts";
 import { getpid } from "../../src/syscall/processes.ts";
-import { call, fdOperand, number, slot } from "../../src/syscall/value.ts";
+import { answerOperand, call, fdOperand, number, slot } from "../../src/syscall/value.ts";
 import { type Random, seeded } from "../support/random.ts";
 import {
   type End,
@@ -206,7 +206,7 @@ test("encodeRest() keeps the outputs of what has been executed", () => {
     numbered(1, {
       recovery: { errnos: ["ENOENT"], steps: [numbered(2)], next: "retry", rare: true },
     }),
-    step("using", call("close", fdOperand({ kind: "result", of: "look", outputOffset: 8 }))),
+    step("using", call("close", fdOperand(slot("look", 8)))),
   ];
   const encoded = encodeBatch(steps, new Map());
   const answer = runBatch(encoded.bytes, (called) =>
@@ -241,7 +241,7 @@ test("encodeBatch() puts the results of earlier batches in as numbers", () => {
     return 0n;
   });
   assert.equal(seen, [42n]);
-  assert.throws(() => encodeBatch(steps, new Map()), /the result of old/);
+  assert.throws(() => encodeBatch(steps, new Map()), /old is missing/);
 });
 
 test("encodeBatch() prefers the result of the same batch to that of an earlier one", () => {
@@ -255,7 +255,7 @@ test("encodeBatch() prefers the result of the same batch to that of an earlier o
 });
 
 test("encodeBatch() gives each output a place of its own in the answer, which later calls can use", () => {
-  const output = { kind: "result", of: "second", outputOffset: 8 } as const;
+  const output = slot("second", 8);
   const steps = [
     step("first", read(0, 13), { slot: "first" }),
     step("second", statx(-100, "/x"), { slot: "second" }),
@@ -293,8 +293,9 @@ test("encodeBatch() says how large everything is, and what has not been executed
 });
 
 test("encodeBatch() can place the answer itself as an operand", () => {
-  const own = (part: "address" | "length") => ({ kind: "answer", part }) as const;
-  const steps = [step("telling", call("write", number(3), own("address"), own("length")))];
+  const steps = [
+    step("telling", call("write", number(3), answerOperand("address"), answerOperand("length"))),
+  ];
   const encoded = encodeBatch(steps, new Map());
   const seen: bigint[] = [];
   runBatch(encoded.bytes, (_, operands) => {

@@ -10,7 +10,7 @@ import { executeForOutput, must } from "../../src/ffi/execute.ts";
 import type { OwnedFd } from "../../src/host/files.ts";
 import type { SeccompRule } from "../../src/spec/seccomp.ts";
 import { ppoll } from "../../src/syscall/sockets.ts";
-import { bytes, call, number } from "../../src/syscall/value.ts";
+import { bytes, call, number, outputOperand } from "../../src/syscall/value.ts";
 import { runc } from "../cli/executable.ts";
 import { listenAt, receiveDescriptor } from "../support/descriptor-socket.ts";
 import { openRoom, type RuntimeName, slowness } from "../support/room.ts";
@@ -34,10 +34,12 @@ function answerOne(listener: OwnedFd, answer: Answer): { pid: number; call: numb
   const { POLLIN } = pollEvents;
   if (must(ppoll(listener.fd, POLLIN, 10_000 * slowness), "waiting for a question") === 0) return;
   const { result, output } = executeForOutput(
-    call("ioctl", number(listener.fd), number(SECCOMP_IOCTL_NOTIF_RECV), {
-      kind: "output",
-      sizeBytes: notificationBytes,
-    }),
+    call(
+      "ioctl",
+      number(listener.fd),
+      number(SECCOMP_IOCTL_NOTIF_RECV),
+      outputOperand(notificationBytes),
+    ),
   );
   if (result < 0) return undefined;
   const asked = new DataView(output.buffer, output.byteOffset);

@@ -7,7 +7,7 @@ import { batch, host, initPidSlot, type Part, parkingBatch } from "../../src/pro
 import { ignore, type Step, step } from "../../src/program/step.ts";
 import { close, fstatfs, getcwd, mkdirat, openat, statx } from "../../src/syscall/files.ts";
 import { clone, getpid, setsid } from "../../src/syscall/processes.ts";
-import { call, fdOperand, number, slot } from "../../src/syscall/value.ts";
+import { call, fdOperand, number, outputOperand, slot } from "../../src/syscall/value.ts";
 
 const test = suite("program/check");
 
@@ -75,7 +75,7 @@ test("checkProgram() refuses a name for two results, wherever they are", () => {
 
 test("checkProgram() refuses the output of a step of an earlier batch", () => {
   const stat = step("looking", statx(-100, "/"), { slot: "stat" });
-  const output = fdOperand({ kind: "result", of: "stat", outputOffset: 28 });
+  const output = fdOperand(slot("stat", 28));
   const using = step("using the mode", call("fchmod", number(3), output));
   accepts([stat, using]);
   const apart = (): void => check(batch("first", [stat]), batch("second", [using]));
@@ -83,7 +83,7 @@ test("checkProgram() refuses the output of a step of an earlier batch", () => {
 });
 
 test("checkProgram() refuses two outputs, and more operands than registers", () => {
-  const output = { kind: "output", sizeBytes: 8 } as const;
+  const output = outputOperand(8);
   refuses([step("two", call("getresuid", output, output))], /"two" has two outputs/);
   const seven = Array.from({ length: 7 }, () => number(0));
   refuses([step("seven", call("mmap", ...seven))], /"seven" has too many operands/);

@@ -60,7 +60,7 @@ export function interpret(steps: readonly Step[], world: World): End {
   const execute = (one: Step): number => {
     const id = idOf(one);
     const used = one.call.operands.flatMap((operand) =>
-      operand.kind === "result" ? [results.get(operand.of) ?? Number.NaN] : [],
+      operand.kind === "result" ? [results.get(operand.value) ?? Number.NaN] : [],
     );
     const result = kernel(id);
     calls.push({ id, used });

@@ -23,7 +23,7 @@ export type Outcomes = ReadonlyMap<string, Outcome>;
 export function runHere(sequence: Sequence): Outcomes {
   const outcomes = new Map<string, Outcome>();
   const resolve = (operand: Operand): Operand =>
-    operand.kind === "result" ? number(outcomes.get(operand.of)?.result ?? -1) : operand;
+    operand.kind === "result" ? number(outcomes.get(operand.value)?.result ?? -1) : operand;
   for (const [slot, { name, operands }] of sequence) {
     outcomes.set(slot, executeForOutput({ name, operands: operands.map(resolve) }));
   }
@@ -76,5 +76,5 @@ export class StubRunner implements Disposable {
 
 function outputSize({ operands }: Syscall): number {
   const output = operands.find(({ kind }) => kind === "output");
-  return output?.kind === "output" ? output.sizeBytes : 0;
+  return output?.kind === "output" ? output.value : 0;
 }

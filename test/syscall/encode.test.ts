@@ -12,7 +12,18 @@ import {
   pinnedArena,
   writeWord,
 } from "../../src/syscall/encode.ts";
-import { bytes, type FieldOperand, flags, number, struct, text } from "../../src/syscall/value.ts";
+import {
+  answerOperand,
+  bytes,
+  type FieldOperand,
+  flags,
+  number,
+  outputOperand,
+  slot,
+  struct,
+  text,
+  texts,
+} from "../../src/syscall/value.ts";
 import { type Random, seeded } from "../support/random.ts";
 
 const test = suite("syscall/encode");
@@ -71,7 +82,7 @@ test("encodeOperand() gives numbers, flags and the place of an output as they ar
   assert.equal(encode(number(-100)), { word: -100, memory: "" });
   assert.equal(encode(number(5n)), { word: 5n, memory: "" });
   assert.equal(encode(flags({ A: 1 }, 3)), { word: 3, memory: "" });
-  assert.equal(encode({ kind: "output", sizeBytes: 99 }), { word: outputAddress, memory: "" });
+  assert.equal(encode(outputOperand(99)), { word: outputAddress, memory: "" });
 });
 
 test("encodeOperand() writes a text in UTF-8 with its NUL, padded to 8 bytes", () => {
@@ -102,12 +113,12 @@ test("encodeOperand() writes bytes and clears their padding", () => {
 });
 
 test("encodeOperand() writes a vector of pointers with a null pointer at its end", () => {
-  const { word, memory } = encode({ kind: "texts", texts: ["sh", "ünß"] });
+  const { word, memory } = encode(texts(["sh", "ünß"]));
   assert.is(word, address);
   const pointers = [wordBytes(address + 24), wordBytes(address + 32), wordBytes(0)].join("");
   assert.is(memory.slice(0, 48), pointers);
   assert.match(memory.slice(48), /^736800.{10}c3bc6ec39f00/);
-  assert.is(encode({ kind: "texts", texts: [] }).memory, wordBytes(0));
+  assert.is(encode(texts([])).memory, wordBytes(0));
 });
 
 test("encodeOperand() writes the named fields of a structure and zeroes in the others", () => {
@@ -163,7 +174,7 @@ function randomOperand(random: Random, depth: number): FieldOperand {
   if (leaf === 1) return flags({}, random.below(0x1_0000));
   if (leaf === 2) return text(word());
   if (leaf === 3) return bytes(new Uint8Array(random.below(40)).fill(random.below(256)));
-  if (leaf === 4) return { kind: "texts", texts: Array.from({ length: random.below(5) }, word) };
+  if (leaf === 4) return texts(Array.from({ length: random.below(5) }, word));
   const names = Array.from({ length: random.below(4) + 1 }, (_, index) => `field${index}`);
   const layout: StructLayout = {
     name: "struct random",
@@ -176,10 +187,10 @@ function randomOperand(random: Random, depth: number): FieldOperand {
   const values = Object.fromEntries(
     names.map((name) => {
       const value = randomOperand(random, depth - 1);
-      return [name, value.kind === "bytes" ? bytes(value.bytes.subarray(0, 8)) : value];
+      return [name, value.kind === "bytes" ? bytes(value.value.subarray(0, 8)) : value];
     }),
   );
-  return { kind: "struct", layout, values };
+  return struct(layout, values);
 }
 
 /** Reads an operand back from memory and compares. */
@@ -194,21 +205,21 @@ function compare(operand: PlainOperand, word: bigint, memory: Buffer): void {
       break;
     case "text":
       assert.is(at % 8, 0);
-      assert.is(textAt(at), operand.text.toWellFormed());
+      assert.is(textAt(at), operand.value.toWellFormed());
       break;
     case "bytes":
-      assert.is(Buffer.compare(memory.subarray(at, at + operand.bytes.length), operand.bytes), 0);
+      assert.is(Buffer.compare(memory.subarray(at, at + operand.value.length), operand.value), 0);
       break;
     case "texts":
-      assert.is(memory.readBigUInt64LE(at + 8 * operand.texts.length), 0n);
-      operand.texts.forEach((item, index) => {
+      assert.is(memory.readBigUInt64LE(at + 8 * operand.value.length), 0n);
+      operand.value.forEach((item, index) => {
         const pointer = Number(memory.readBigUInt64LE(at + 8 * index));
         assert.is(textAt(pointer - address), item.toWellFormed());
       });
       break;
     case "struct":
-      for (const [name, value] of Object.entries(operand.values)) {
-        const offset = at + (operand.layout.fields[name]?.offset ?? 0);
+      for (const [name, value] of Object.entries(operand.value)) {
+        const offset = at + (operand.detail.fields[name]?.offset ?? 0);
         const place = value.kind === "bytes" ? address + offset : memory.readBigUInt64LE(offset);
         compare(value, BigInt(place), memory);
       }
@@ -258,9 +269,9 @@ test("encodeOperand() lets an arena grow that is filled once, and no other", () 
 });
 
 test("measureOperand() counts nothing for what lies elsewhere", () => {
-  assert.is(measureOperand({ kind: "output", sizeBytes: 4096 }), 0);
-  assert.is(measureOperand({ kind: "result", of: "root" }), 0);
-  assert.is(measureOperand({ kind: "answer", part: "length" }), 0);
+  assert.is(measureOperand(outputOperand(4096)), 0);
+  assert.is(measureOperand(slot("root")), 0);
+  assert.is(measureOperand(answerOperand("length")), 0);
 });
 
 test.run();

@@ -9,7 +9,7 @@ import { mknodat, openat, openat2, read, write } from "../../src/syscall/files.t
 import { fsconfigFlag, mountSetattr } from "../../src/syscall/mounts.ts";
 import { describeTarget, printSyscall } from "../../src/syscall/print.ts";
 import { clone, execve, prctl, prlimit, setsid } from "../../src/syscall/processes.ts";
-import { bytes, call, fdOperand, number, slot } from "../../src/syscall/value.ts";
+import { answerOperand, bytes, call, fdOperand, number, slot } from "../../src/syscall/value.ts";
 
 const test = suite("syscall/print");
 
@@ -59,10 +59,10 @@ test("printSyscall() prints vectors, outputs and places in outputs", () => {
     'execve("/bin/sh", ["sh", "\\""], [])',
   );
   assert.is(printSyscall(read(0, 100)), "read(0, out[100], 100)");
-  const second = fdOperand({ kind: "result", of: "pair", outputOffset: 4 });
+  const second = fdOperand(slot("pair", 4));
   assert.is(printSyscall(call("close", second)), "close(pair[4])");
   assert.is(
-    printSyscall(call("write", number(3), { kind: "answer", part: "address" })),
+    printSyscall(call("write", number(3), answerOperand("address"))),
     "write(3, answer.address)",
   );
 });

@@ -13,6 +13,7 @@ import {
   type Fd,
   fdOperand,
   flags,
+  hex,
   number,
   type Operand,
   octal,
@@ -132,7 +133,7 @@ export function endCopy(
       ];
     }
     default: {
-      const node = { kind: "number", value: makeDevice(device), base: "hex" } as const;
+      const node = hex(makeDevice(device));
       return [
         step(doing, call("mknodat", fdOperand(into), nameOperand(name), octal(mode), node)),
         step(doing, chownName(into, name, owner)),

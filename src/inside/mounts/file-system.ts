@@ -38,7 +38,7 @@ export function newFileSystemSteps(entry: {
   const readonly = !late && (set & mountAttributes.MOUNT_ATTR_RDONLY) !== 0;
   const keepsMode = type === "tmpfs" && !options.data.some((item) => item.startsWith("mode="));
   return [
-    step(doing, fsopen(type), { slot: context.of }),
+    step(doing, fsopen(type), { slot: context.value }),
     ...(mount.source === undefined
       ? []
       : [step(doing, fsconfigString(context, "source", mount.source))]),
@@ -47,7 +47,9 @@ export function newFileSystemSteps(entry: {
     ...options.superblock.map((flag) =>
       step(doing, fsconfigFlag(context, flag), { recovery: ignore("EINVAL") }),
     ),
-    ...options.data.filter((item) => item !== "").map((item) => dataStep(doing, context.of, item)),
+    ...options.data
+      .filter((item) => item !== "")
+      .map((item) => dataStep(doing, context.value, item)),
     step(doing, fsconfigCreate(context)),
     step(doing, fsmount(context, attributes), { slot: name }),
     step(doing, close(context)),
@@ -83,14 +85,7 @@ function keepMode(
           slot: inside,
         }),
         // fchmod takes 16 bits of its operand: the mode, and not what follows it in the structure.
-        step(
-          doing,
-          call("fchmod", fdOperand(slot(inside)), {
-            kind: "result",
-            of: mode,
-            outputOffset: modeOffset,
-          }),
-        ),
+        step(doing, call("fchmod", fdOperand(slot(inside)), slot(mode, modeOffset))),
         step(doing, close(slot(inside))),
         step(doing, close(slot(covered))),
       ],

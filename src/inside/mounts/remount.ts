@@ -92,7 +92,7 @@ function reconfigure(entry: Parameters<typeof remountSteps>[0]): Step[] {
   const context = slot(`${name}.context`);
   const readonly = !late && (options.attributes.set & MOUNT_ATTR_RDONLY) !== 0;
   return [
-    step(doing, fspick(slot(name)), { slot: context.of }),
+    step(doing, fspick(slot(name)), { slot: context.value }),
     step(doing, fsconfigFlag(context, readonly ? "ro" : "rw")),
     ...options.superblock.map((flag) => step(doing, fsconfigFlag(context, flag))),
     ...options.data

@@ -74,7 +74,7 @@ export function stageSources(sources: readonly StagedSource[], directory: string
 function enterStage(doing: string, directory: string): Step[] {
   const context = slot("stage.context");
   return [
-    step(doing, fsopen("tmpfs"), { slot: context.of }),
+    step(doing, fsopen("tmpfs"), { slot: context.value }),
     step(doing, fsconfigString(context, "source", "tmpfs")),
     // The container's root is nobody here, and has to find the names.
     step(doing, fsconfigString(context, "mode", "0711")),
