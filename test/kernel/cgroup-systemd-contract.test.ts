@@ -122,7 +122,11 @@ besideRunc("the unit's properties and the group's files are those of runc's driv
       const unit = `runc-${id}.scope`;
       const properties = [...show(unit)]
         .filter(([key]) => !passing.test(key))
-        .map(([key, value]) => [key, settle(value.replaceAll(id, "ID"))] as const);
+        .map(([key, value]) => [key, settle(value.replaceAll(id, "ID"))] as const)
+        // To Go a map has no order, and so unified has none.
+        .map(([key, value]) =>
+          key === "DropInPaths" ? [key, value.split(" ").sort().join(" ")] : [key, value],
+        );
       const files = controllers.map((controller) =>
         filesOf(groupOf(controller, `/system.slice/${unit}`)),
       );
