@@ -18,7 +18,7 @@ import { openRoom, runBriefly, slowness } from "../support/room.ts";
 import { cgroupVersion, hasSystemd, unitsLeft } from "../support/systemd.ts";
 
 const test = suite("kernel/cgroup-cycles");
-const cycles = Number(process.env["TS_RUNC_CYCLES"] ?? (slowness === 1 ? "50" : "10"));
+const cycles = Number(process.env["TS_RUNC_CYCLES"] ?? (slowness === 1 ? "50" : "5"));
 /** A part of the name of the only modes that are tried. */
 const only = process.env["TS_RUNC_CYCLES_OF"] ?? "";
 const room = openRoom("cycles");

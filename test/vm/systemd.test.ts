@@ -7,9 +7,10 @@ import { type MachineKind, obstacleOf, runInMachine } from "./bench.ts";
 
 const test = suite("vm/systemd");
 const root = join(import.meta.dir, "../..");
-/** What compares with runc field by field takes minutes on an emulated processor: that is for matrix.ts. */
+/** What takes minutes on an emulated processor is for matrix.ts. */
+const long = ["contract", "crash", "restore"].map((what) => `cgroup-systemd-${what}.test.ts`);
 const files = [...new Bun.Glob("test/kernel/*{systemd,cycles}*.test.ts").scanSync(root)]
-  .filter((file) => !file.endsWith("-contract.test.ts"))
+  .filter((file) => !long.some((name) => file.endsWith(name)))
   .sort();
 const kinds: readonly MachineKind[] = ["systemd", "systemd-v1"];
 
