@@ -101,8 +101,11 @@ function verify(
   demand: Verification,
   found: { readonly result: number; readonly output: Uint8Array | undefined },
 ): void {
-  const refuse = (why: string): never =>
-    raise({ kind: "refused", message: `${step.doing}: ${describeTarget(step.call) ?? ""} ${why}` });
+  const refuse = (why: string): never => {
+    const target = step.target ?? describeTarget(step.call);
+    const what = target === undefined ? why : `${target} ${why}`;
+    return raise({ kind: "refused", message: `${step.doing}: ${what}` });
+  };
   const output = (): Uint8Array => present(found.output, `the output of "${step.doing}"`);
   switch (demand.kind) {
     case "result":
@@ -134,8 +137,14 @@ function verify(
       return;
     case "file-system":
       if (readField(statfsBuffer, output(), "f_type") !== demand.magic) {
-        refuse("is on another file system than it must be");
+        refuse(demand.words ?? "is on another file system than it must be");
       }
+      return;
+    case "other-file-system":
+      if (readField(statfsBuffer, output(), "f_type") === demand.magic) refuse(demand.words);
+      return;
+    case "inode":
+      if (readWideField(statxBuffer, output(), "stx_ino") !== demand.inode) refuse(demand.words);
       return;
     case "path-inside":
       // 0x2f is the slash; a directory outside of the root reads "(unreachable)/...".

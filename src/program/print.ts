@@ -115,6 +115,10 @@ function printVerification(verification: Verification): string {
       return "the file that the runtime saw";
     case "file-system":
       return `on the file system 0x${verification.magic.toString(16)}`;
+    case "other-file-system":
+      return `on another file system than 0x${verification.magic.toString(16)}`;
+    case "inode":
+      return `the inode ${verification.inode}`;
     case "path-inside":
       return "inside the root";
     case "namespace":

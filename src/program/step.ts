@@ -37,7 +37,11 @@ export type Verification =
   /** statx: the file that the runtime looked at itself, before the program ran. */
   | { readonly kind: "same-file"; readonly device: string; readonly inode: bigint }
   /** fstatfs: a file system of this magic number. */
-  | { readonly kind: "file-system"; readonly magic: number }
+  | { readonly kind: "file-system"; readonly magic: number; readonly words?: string }
+  /** fstatfs: a file system of any other magic number; `words` say what is wrong then. */
+  | { readonly kind: "other-file-system"; readonly magic: number; readonly words: string }
+  /** statx: the root of a procfs, whose inode has this number wherever one is mounted. */
+  | { readonly kind: "inode"; readonly inode: bigint; readonly words: string }
   /** getcwd: a path inside the root, which starts with a slash (CVE-2024-21626). */
   | { readonly kind: "path-inside" }
   /** ioctl(NS_GET_NSTYPE): the namespace at a path of linux.namespaces is of the type that stands beside it. */

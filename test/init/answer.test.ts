@@ -192,6 +192,25 @@ test("readAnswer() demands a file system by its magic number", () => {
   refuses(fstatfs(5), demand, found(fileSystemMagic.TMPFS_MAGIC));
 });
 
+test("readAnswer() demands another file system, and an inode, in words of the step's", () => {
+  const words = "cannot be what it is";
+  const magic = fileSystemMagic.PROC_SUPER_MAGIC;
+  const other = { kind: "other-file-system", magic, words } as const;
+  const filesystem = (f_type: number): Found => ({
+    results: [0],
+    output: filled(statfsBuffer, { f_type }),
+  });
+  verify(fstatfs(5), other, filesystem(fileSystemMagic.TMPFS_MAGIC));
+  refuses(fstatfs(5), other, filesystem(magic));
+  const inode = { kind: "inode", inode: 1n, words } as const;
+  const file = (stx_ino: bigint): Found => ({
+    results: [0],
+    output: filled(statxBuffer, { stx_ino }),
+  });
+  verify(statx(5, "", 0x1000), inode, file(1n));
+  refuses(statx(5, "", 0x1000), inode, file(2n));
+});
+
 test("readAnswer() demands a working directory inside the root", () => {
   const demand = { kind: "path-inside" } as const;
   const found = (path: string): Found => ({ results: [path.length], output: Buffer.from(path) });

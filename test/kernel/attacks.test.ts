@@ -362,7 +362,7 @@ const attacks: readonly Attack[] = [
     name: "a mount covers all of proc",
     plant: () => undefined,
     change: { mounts: [proc, bind("/proc")] },
-    ends: { refused: /is on another file system/ },
+    ends: { refused: /cannot be mounted because it is not of type proc/ },
   },
   {
     name: "a mount covers a file of proc that decides something",

@@ -73,6 +73,11 @@ test("printSteps() prints every demand", () => {
     demand(look, { kind: "file-system", magic: 0x9fa0 }),
     "must be on the file system 0x9fa0",
   );
+  assert.is(
+    demand(look, { kind: "other-file-system", magic: 0x9fa0, words: "" }),
+    "must be on another file system than 0x9fa0",
+  );
+  assert.is(demand(look, { kind: "inode", inode: 1n, words: "" }), "must be the inode 1");
   assert.is(demand(getcwd(9), { kind: "path-inside" }), "must be inside the root");
   assert.is(demand(getppid(), { kind: "result", value: 7 }), "must be 7");
 });

@@ -10,14 +10,18 @@ export const crun = "/usr/bin/crun";
 /** Whether there is one to compare with. */
 export const hasCrun = existsSync(crun);
 
-/** The arguments that run crun, with a state root in the room. */
-export function crunCommand(room: Room, ...argv: readonly string[]): readonly string[] {
-  const command = [crun, "--root", join(room.directory, "crun-state"), ...argv];
+/** The shell's command for a mount namespace in which crun starts. */
+export function hideUnusedTree(): string {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
   const trees = mounts.filter((line) => line.includes(" - cgroup2 "));
   const tree = trees.map((line) => line.split(" ")[4]).find((path) => path !== "/sys/fs/cgroup");
-  if (tree === undefined) return command;
-  return ["unshare", "-m", "sh", "-c", `umount ${tree} && exec "$@"`, "sh", ...command];
+  return tree === undefined ? ":" : `umount ${tree}`;
+}
+
+/** The arguments that run crun, with a state root in the room. */
+function crunCommand(room: Room, ...argv: readonly string[]): readonly string[] {
+  const command = [crun, "--root", join(room.directory, "crun-state"), ...argv];
+  return ["unshare", "-m", "sh", "-c", `${hideUnusedTree()} && exec "$@"`, "sh", ...command];
 }
 
 /** Runs crun to its end. */

@@ -8,6 +8,7 @@ import { mountSetattr, moveMount } from "../../syscall/mounts.ts";
 import { slot } from "../../syscall/value.ts";
 import { openTarget, type TargetKind } from "../root-paths.ts";
 import type { Propagation } from "./options.ts";
+import { refuseInsideProc } from "./proc-guard.ts";
 
 const { AT_EMPTY_PATH, AT_RECURSIVE } = atFlags;
 
@@ -16,6 +17,8 @@ export type Attachment = {
   /** The slot of the detached mount. */
   readonly name: string;
   readonly destination: string;
+  /** Refuses a place in a procfs. */
+  readonly guarded?: boolean;
   readonly kind: TargetKind;
   readonly propagations: readonly Propagation[];
   readonly resolve?: number;
@@ -37,6 +40,7 @@ export function attach(attachment: Attachment): Step[] {
       ...(resolve === undefined ? {} : { resolve }),
       nofollow: attachment.nofollow === true,
     }),
+    ...(attachment.guarded === true ? refuseInsideProc(doing, target, destination) : []),
     ...(attachment.placed ?? []),
     step(doing, moveMount(slot(name), slot(target)), { recovery: explainMismatch(doing, name) }),
     ...changePropagation(doing, name, attachment.propagations),

@@ -51,6 +51,8 @@ type Entry = {
   readonly options: MountOptions;
   /** Of the tmpfs that holds the hierarchies of v1; empty where there is none. */
   readonly label: string;
+  /** Refuses a place in a procfs. */
+  readonly guarded: boolean;
 };
 
 /** Steps for a mount of type cgroup (or cgroup2). Run by init, once it is in its cgroup and cgroup namespace. */
@@ -63,13 +65,13 @@ export function planCgroupMount(entry: Entry, facts: CgroupMountFacts): Step[] {
  * host's would set the flags of the whole hierarchy (`nsdelegate`) anew, too; cgroups(7).
  */
 function planV2(
-  { mount, name, options }: Entry,
+  { mount, name, options, guarded }: Entry,
   facts: CgroupMountFacts & { version: "v2" },
 ): Step[] {
   const doing = mountDoing(mount);
   const { destination } = mount;
   const { propagations } = options;
-  const place = { doing, name, destination, kind: "directory", propagations } as const;
+  const place = { doing, name, destination, guarded, kind: "directory", propagations } as const;
   if (facts.hidden === true) {
     const empty = { ...mount, type: "tmpfs", source: "tmpfs" };
     const covering = parseMountOptions(["ro", "size=4k", "nr_inodes=1"]);
@@ -89,7 +91,7 @@ function planV2(
 
 /** v1: a tmpfs with one mount for each hierarchy, and links for controllers that share one. */
 function planV1(
-  { mount, name, options, label }: Entry,
+  { mount, name, options, label, guarded }: Entry,
   facts: CgroupMountFacts & { version: "v1" },
 ): Step[] {
   const doing = mountDoing(mount);
@@ -109,7 +111,14 @@ function planV1(
       mount: { destination, type: "tmpfs", source: "tmpfs" },
       options: tmpfs,
     }),
-    ...attach({ doing, name, destination, kind: "directory", propagations: options.propagations }),
+    ...attach({
+      doing,
+      name,
+      destination,
+      guarded,
+      kind: "directory",
+      propagations: options.propagations,
+    }),
     openInRoot(doing, destination, { slot: directory }),
     ...mounted.flatMap((hierarchy, index) => [
       step(doing, mkdirat(slot(directory), hierarchy.directory, 0o755)),

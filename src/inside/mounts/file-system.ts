@@ -39,9 +39,7 @@ export function newFileSystemSteps(entry: {
   const keepsMode = type === "tmpfs" && !options.data.some((item) => item.startsWith("mode="));
   return [
     step(doing, fsopen(type), { slot: context.value }),
-    ...(mount.source === undefined
-      ? []
-      : [step(doing, fsconfigString(context, "source", mount.source))]),
+    step(doing, fsconfigString(context, "source", mount.source ?? "")),
     ...(readonly ? [step(doing, fsconfigFlag(context, "ro"))] : []),
     // Flags of mount(2), which takes them for every file system, whether it knows what they mean or not.
     ...options.superblock.map((flag) =>

@@ -9,6 +9,7 @@ import { slot } from "../../syscall/value.ts";
 import { openInRoot, openTarget } from "../root-paths.ts";
 import { changePropagation } from "./attach.ts";
 import type { MountOptions } from "./options.ts";
+import { refuseInsideProc } from "./proc-guard.ts";
 
 /** fsconfig(2) takes values of at most this many bytes. */
 const fsconfigValueMaxBytes = 255;
@@ -36,11 +37,14 @@ export function longDataSteps(entry: {
   readonly relayFd: number;
   /** The mount becomes read-only later, through its descriptor in slot `name`. */
   readonly stays: boolean;
+  /** Refuses a place in a procfs. */
+  readonly guarded: boolean;
 }): Step[] {
-  const { doing, name, mount, options, relayFd, stays } = entry;
+  const { doing, name, mount, options, relayFd, stays, guarded } = entry;
   const target = `${name}.target`;
   return [
     openTarget(doing, mount.destination, { slot: target, kind: "directory" }),
+    ...(guarded ? refuseInsideProc(doing, target, mount.destination) : []),
     step(doing, dup3(slot(target), relayFd)),
     step(
       doing,

@@ -1,11 +1,11 @@
 // One entry of config.json's mounts as steps: which of the ways of mounting it takes, and what happens to it afterwards.
 
-import { atFlags, fileSystemMagic, openFlags } from "../../abi/file.ts";
+import { atFlags, openFlags } from "../../abi/file.ts";
 import { mountAttributes } from "../../abi/mount.ts";
 import { raise } from "../../base/fault.ts";
 import { type Step, step } from "../../program/step.ts";
 import type { Mount } from "../../spec/types.ts";
-import { close, fsetxattr, fstatfs, openat } from "../../syscall/files.ts";
+import { close, fsetxattr, openat } from "../../syscall/files.ts";
 import { mountSetattr } from "../../syscall/mounts.ts";
 import { slot } from "../../syscall/value.ts";
 import { inRootWithoutLinks } from "../root-paths.ts";
@@ -17,6 +17,7 @@ import { newFileSystemSteps } from "./file-system.ts";
 import { type MountIdmap, mapIds } from "./idmap.ts";
 import { hasLongData, longDataSteps } from "./long-data.ts";
 import { type MountOptions, parseMountOptions } from "./options.ts";
+import { openProcGuard, refuseFalseProc } from "./proc-guard.ts";
 import { remountSteps } from "./remount.ts";
 import { type StagedSource, stagedKind, stagedPath } from "./stage.ts";
 import { copyLinkSteps } from "./symlink.ts";
@@ -47,15 +48,17 @@ export type MountEntry = {
   readonly mount: Mount;
   readonly index: number;
   readonly options: MountOptions;
+  /** Its place is looked at, because the path to it could be a way into /proc (proc-guard.ts). */
+  readonly guarded: boolean;
 };
 
 /** Takes the entries of a config. */
 export function mountEntries(mounts: readonly Mount[]): readonly MountEntry[] {
-  return mounts.map((mount, index) => ({
-    mount,
-    index,
-    options: parseMountOptions(mount.options ?? []),
-  }));
+  const guard = openProcGuard();
+  return mounts.map((mount, index) => {
+    const options = parseMountOptions(mount.options ?? []);
+    return { mount, index, options, guarded: guard(mount, options) };
+  });
 }
 
 /** Steps that mount one entry, in the container's mount namespace, before the root is pivoted to. Run by init. */
@@ -69,16 +72,18 @@ export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
     return remountSteps({ doing: mountDoing(mount), name, destination, options, late });
   }
   if (mount.type === "cgroup" || mount.type === "cgroup2") {
-    return planCgroupMount({ mount, name, options, label: facts.label }, facts.cgroup);
+    const { guarded } = entry;
+    return planCgroupMount({ mount, name, options, label: facts.label, guarded }, facts.cgroup);
   }
   const doing = mountDoing(mount);
-  if (isBind({ mount, options })) return planBind({ mount, index, options }, facts);
+  if (isBind({ mount, options })) return planBind({ ...entry, options }, facts);
   if (hasLongData(options)) {
     if (copiesUp({ mount, options })) {
       raise({ kind: "refused", message: `${doing}: tmpcopyup with an option this long` });
     }
     const stays = isFinished({ mount, options });
-    return longDataSteps({ doing, name, mount, options, relayFd: facts.relayFd, stays });
+    const { guarded } = entry;
+    return longDataSteps({ doing, name, mount, options, relayFd: facts.relayFd, stays, guarded });
   }
   const noLinks = mount.type === "proc" || mount.type === "sysfs";
   return [
@@ -88,6 +93,7 @@ export function planMount(entry: MountEntry, facts: MountFacts): Step[] {
       doing,
       name,
       destination: mount.destination,
+      guarded: entry.guarded,
       kind: "directory",
       propagations: options.propagations,
       ...(noLinks ? { resolve: inRootWithoutLinks } : {}),
@@ -106,7 +112,7 @@ export function copiesUp({ mount, options }: Pick<MountEntry, "mount" | "options
 }
 
 /** A bind of a source of the host's, or of what has been staged for it. */
-function planBind({ mount, index, options }: MountEntry, facts: MountFacts): Step[] {
+function planBind({ mount, index, options, guarded }: MountEntry, facts: MountFacts): Step[] {
   const doing = mountDoing(mount);
   const name = `mount${index}`;
   const source = absoluteSource(mount.source ?? "", facts.bundle);
@@ -121,6 +127,7 @@ function planBind({ mount, index, options }: MountEntry, facts: MountFacts): Ste
       doing,
       name,
       destination,
+      guarded,
       nofollow: options.destinationNofollow,
       kind: facts.staged ? { likePath: stagedKind(index) } : { like: name },
       propagations: options.propagations,
@@ -165,16 +172,6 @@ function labelFile(doing: string, name: string, label: string): Step[] {
     step(doing, openat(slot(name), ".", { flags: openFlags.O_CLOEXEC }), { slot: inside }),
     step(doing, fsetxattr(slot(inside), "security.selinux", label)),
     step(doing, close(slot(inside))),
-  ];
-}
-
-/** What stands at /proc must be one: programs, and runtimes that enter the container, trust it (CVE-2019-16884). */
-function refuseFalseProc(doing: string, name: string): Step[] {
-  return [
-    step(doing, fstatfs(slot(name)), {
-      slot: `${name}.filesystem`,
-      verify: { kind: "file-system", magic: fileSystemMagic.PROC_SUPER_MAGIC },
-    }),
   ];
 }
 
