@@ -102,9 +102,12 @@ function settings(name: RuntimeName, resources: LinuxResources): Settings | unde
     const states = join(room.directory, name === "runc" ? "runc-state" : "state");
     const state = JSON.parse(readFileSync(join(states, id, "state.json"), "utf8"));
     return Object.fromEntries(
-      Object.entries<string>(state.cgroup_paths).flatMap(([controller, path]) =>
-        settingsIn(path).map(([file, text]) => [`${controller}/${file}`, text] as const),
-      ),
+      Object.entries<string>(state.cgroup_paths)
+        // runc 1.1.5 does not know it and stays outside.
+        .filter(([controller]) => controller !== "misc")
+        .flatMap(([controller, path]) =>
+          settingsIn(path).map(([file, text]) => [`${controller}/${file}`, text] as const),
+        ),
     );
   } finally {
     room.runtime(name, ["delete", "--force", id]);

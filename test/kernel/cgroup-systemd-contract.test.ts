@@ -65,11 +65,7 @@ const controllers = version === "v2" ? [""] : ["cpu", "cpuset", "memory", "pids"
 
 /** What only one version of cgroups has. */
 const own: Readonly<Record<"v1" | "v2", Readonly<Record<string, LinuxResources>>>> = {
-  v1: {
-    // A hierarchy without limits is the parent's: what systemd makes of a weight is in the files.
-    "a weight of input and output": { blockIO: { weight: 500 } },
-    shares: { cpu: { shares: 512 } },
-  },
+  v1: { shares: { cpu: { shares: 512 } } },
   v2: {
     unified: {
       unified: {
