@@ -1,7 +1,7 @@
 // The systemd cgroup driver: every command on a container that is a unit, where its group is, and what is refused; its
 // properties beside runc's are in cgroup-systemd-contract.test.ts. Runs in the machines of test/vm that have systemd. Needs root.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -124,6 +124,32 @@ const tryDevices = `
 for at in null fuse loop-control; do
   if (: < /dev/$at) 2>&1 | grep -q 'not permitted'; then echo $at no; else echo $at yes; fi
 done`;
+
+check("a denied device stays denied while resources change and units are read anew", async () => {
+  const id = room.newId();
+  const node = { path: "/dev/loop-control", type: "c", major: 10, minor: 237 };
+  // A device that may be opened is let in or is not there: only who may not hears EPERM.
+  const script = `
+    while :; do
+      (: < /dev/loop-control) 2>&1 | grep -q 'not permitted' || echo let in >>/tmp/seen
+      echo >>/tmp/tries
+    done`;
+  const { directory, rootfs } = room.makeBundle({
+    process: { args: ["sh", "-c", script] },
+    linux: { resources: { devices: [{ allow: false, access: "rwm" }] }, devices: [node] },
+  });
+  run("ts-runc", "run", "--detach", "--bundle", directory, id);
+  const tries = join(rootfs, "tmp/tries");
+  await until(() => existsSync(tries));
+  for (const limit of [51, 52, 53]) {
+    run("ts-runc", "update", "--pids-limit", `${limit}`, "--memory", `${limit * mib}`, id);
+    assert.is(runBriefly(["systemctl", "daemon-reload"]).status, 0);
+  }
+  const before = statSync(tries).size;
+  await until(() => statSync(tries).size > before + 2);
+  assert.not(existsSync(join(rootfs, "tmp/seen")), "it was let in");
+  run("ts-runc", "delete", "--force", id);
+});
 
 check(
   "a unit that has failed and was left does not keep a container from having its name",
