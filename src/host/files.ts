@@ -47,6 +47,9 @@ export function openFile(
 const readMaxBytes = 64 * 1024 * 1024;
 const chunkBytes = 16 * 1024;
 
+/** ESRCH is a file of /proc whose process is being reaped between the steps of the path to it. */
+const absences: readonly number[] = [errnos.ENOENT, errnos.ENOTDIR, errnos.ESRCH];
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -64,7 +67,7 @@ export function readTextIfPresent(
   // A fifo in the place of a config would have us wait for its writer.
   const call = openat(AT_FDCWD, path, { flags: openFlags.O_CLOEXEC | openFlags.O_NONBLOCK });
   const fd = execute(call);
-  if (fd === -errnos.ENOENT || fd === -errnos.ENOTDIR) return undefined;
+  if (absences.some((errno) => fd === -errno)) return undefined;
   if (fd < 0) raiseErrno(call, doing, fd);
   using file = own(fd);
   return readAll(file.fd, { doing, path, maxBytes });
