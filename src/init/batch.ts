@@ -204,9 +204,10 @@ function jumpLine(target: number): Line {
 
 /** The one errno the stub lets pass, 0 for all: with several, the answer is checked for the others (answer.ts). */
 function filteredErrno(recovery: Recovery | undefined): number {
-  if (recovery === undefined || recovery.rare === true || recovery.errnos === "any") return 0;
-  const [only, ...others] = recovery.errnos;
-  return only === undefined || others.length > 0 ? 0 : errnos[only];
+  if (recovery === undefined || recovery.rare === true) return 0;
+  const { errnos: meant } = recovery;
+  if (meant === "any" || meant.length !== 1) return 0;
+  return errnos[present(meant[0], "an errno")];
 }
 
 /** What writing a record needs to know of its batch. */
@@ -246,11 +247,18 @@ function writeRecord(writer: Writer, index: number): void {
         writeWord(arena, at, areaAddress + outputOffset);
         break;
       case "number":
-      case "flags":
-        writeWord(arena, at, operand.value);
+      case "flags": {
+        const { value } = operand;
+        const isSmall = typeof value === "number" && value >= 0 && value <= 0xffff_ffff;
+        // The other half is zero already: the arena is new.
+        if (isSmall) arena.words[at >> 2] = value;
+        else writeWord(arena, at, value);
         break;
-      default:
-        writeWord(arena, at, encodeOperand(arena, operand, 0));
+      }
+      default: {
+        // An address in the area has no other half either.
+        arena.words[at >> 2] = Number(encodeOperand(arena, operand, 0));
+      }
     }
     at += 8;
     bit <<= 1;
