@@ -1,6 +1,7 @@
 // The kernel's errnos in words: the texts Go prints for them, which callers of runc match; not their numbers (abi/errno.ts).
 
-const texts: Readonly<Record<string, string>> = {
+/** Made when something has failed, not whenever ts-runc starts. */
+const texts = (): Readonly<Record<string, string>> => ({
   EPERM: "operation not permitted",
   ENOENT: "no such file or directory",
   ESRCH: "no such process",
@@ -49,9 +50,9 @@ const texts: Readonly<Record<string, string>> = {
   ETIMEDOUT: "connection timed out",
   EDQUOT: "disk quota exceeded",
   ECANCELED: "operation canceled",
-};
+});
 
 /** The words for an errno's name, as Go's `syscall.Errno` prints them; the name itself where we have none. */
 export function errnoText(errno: string): string {
-  return texts[errno] ?? errno;
+  return texts()[errno] ?? errno;
 }
