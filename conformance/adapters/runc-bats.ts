@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readTap } from "./outputs.ts";
 import { goArchitecture } from "./runtime-tools.ts";
-import { type Adapter, type Room, wrapRuntime } from "./suite.ts";
+import { type Adapter, quote, type Room, wrapRuntime } from "./suite.ts";
 
 const tests = "tests/integration";
 
@@ -20,16 +20,25 @@ export const runcBats: Adapter = {
   },
   programs: (room) => {
     const runtime = wrapRuntime(room);
-    const filter = room.test === undefined ? [] : ["--filter", room.test];
+    const filter = room.test === undefined ? "" : `--filter ${quote(room.test)} `;
     return batsFiles(room).map((file) => ({
       name: file.replace(/\.bats$/, ""),
-      argv: ["bats", "--tap", ...filter, join(room.checkout, tests, file)],
+      argv: onTerminal(`bats --tap ${filter}${quote(join(room.checkout, tests, file))}`),
       cwd: room.checkout,
       env: { RUNC: runtime },
     }));
   },
   read: ({ output }) => readTap(output),
 };
+
+/**
+ * The tests want a terminal to be controlled by, which the foreground `run` of a container with one goes to; what they say is not
+ * for it.
+ */
+function onTerminal(command: string): readonly string[] {
+  const script = `script -qec ${quote(`${command} >&3 2>&3 3>&-`)} /dev/null 3>&1 >/dev/null`;
+  return ["sh", "-c", script];
+}
 
 function batsFiles({ checkout }: Room): readonly string[] {
   const directory = join(checkout, tests);
@@ -40,7 +49,14 @@ function batsFiles({ checkout }: Room): readonly string[] {
 }
 
 /** Programs that the tests call, and the Debian package of each. */
-const tools = { bats: "bats", jq: "jq", gawk: "gawk", go: "golang-go", tar: "tar", xz: "xz-utils" };
+const tools = {
+  bats: "bats",
+  gawk: "gawk",
+  go: "golang-go",
+  jq: "jq",
+  script: "bsdutils",
+  xz: "xz-utils",
+};
 
 function missingTools(): readonly string[] {
   return Object.entries(tools)

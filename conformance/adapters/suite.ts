@@ -1,7 +1,14 @@
 // What all adapters share: the programs of a foreign suite are run one after the other, each in namespaces of its own, and
 // summed up in one table. What the programs are, and how their output is read, each adapter says.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Check, Report } from "./outputs.ts";
 
@@ -91,6 +98,7 @@ async function runProgram(program: Program, timeoutSeconds: number): Promise<Pro
     stderr: "pipe",
   });
   let timedOut = false;
+  const watch = setInterval(() => thawEnded(child.pid), 1000);
   const timer = setTimeout(() => {
     timedOut = true;
     // unshare takes the first process of the namespace with it, and that all others.
@@ -99,6 +107,7 @@ async function runProgram(program: Program, timeoutSeconds: number): Promise<Pro
   const [output, errors] = await Promise.all([readSome(child.stdout), readSome(child.stderr)]);
   const status = await child.exited;
   clearTimeout(timer);
+  clearInterval(watch);
   return {
     output: errors === "" ? output : `${output}\n${errors}`,
     status,
@@ -111,6 +120,9 @@ async function runProgram(program: Program, timeoutSeconds: number): Promise<Pro
  * children leave behind; as it does something afterwards it stays.
  */
 const inNamespaces = [
+  // It does not survive us.
+  "setpriv",
+  "--pdeathsig=KILL",
   "unshare",
   "--mount",
   "--propagation=private",
@@ -123,6 +135,46 @@ const inNamespaces = [
   '"$@"; exit $?',
   "sh",
 ];
+
+/**
+ * A program that ends takes all its processes with it, but for those in a frozen group of cgroup v1: they die once they are
+ * thawed. The group is one of the program's own making, since it holds a process of it.
+ *
+ * @param unshare the process that waits for the first one of the namespace
+ */
+function thawEnded(unshare: number): void {
+  const [first = ""] = readOr(`/proc/${unshare}/task/${unshare}/children`).split(" ");
+  if (!/^State:\tZ/m.test(readOr(`/proc/${first}/status`))) return;
+  for (const pid of descendantsOf(first)) {
+    const group = /^\d+:freezer:(\/.+)$/m.exec(readOr(`/proc/${pid}/cgroup`));
+    if (group === null) continue;
+    const directory = `/sys/fs/cgroup/freezer${group[1]}`;
+    if (readOr(`${directory}/freezer.state`) !== "FROZEN\n") continue;
+    writeFileSync(`${directory}/freezer.state`, "THAWED");
+  }
+}
+
+/** Whatever the first process of a namespace has left, since orphans become its children. */
+function descendantsOf(first: string): readonly string[] {
+  const parents = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => [pid, /^PPid:\t(\d+)$/m.exec(readOr(`/proc/${pid}/status`))?.[1]] as const);
+  const found = new Set([first]);
+  for (let before = 0; before < found.size; ) {
+    before = found.size;
+    for (const [pid, parent] of parents) if (found.has(parent ?? "")) found.add(pid);
+  }
+  return [...found];
+}
+
+/** What a file of proc says; nothing when its process has gone. */
+function readOr(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
 
 async function readSome(stream: ReadableStream<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = [];
