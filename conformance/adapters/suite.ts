@@ -144,7 +144,8 @@ const inNamespaces = [
  */
 function thawEnded(unshare: number): void {
   const [first = ""] = readOr(`/proc/${unshare}/task/${unshare}/children`).split(" ");
-  if (!/^State:\tZ/m.test(readOr(`/proc/${first}/status`))) return;
+  // It has no memory any more once it has ended, and is there until all others have.
+  if (first === "" || readOr(`/proc/${first}/cmdline`) !== "") return;
   for (const pid of descendantsOf(first)) {
     const group = /^\d+:freezer:(\/.+)$/m.exec(readOr(`/proc/${pid}/cgroup`));
     if (group === null) continue;
