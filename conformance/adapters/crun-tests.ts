@@ -1,7 +1,7 @@
 // crun's tests, which are programs in Python that print TAP. They are told of the runtime by OCI_RUNTIME and speak to it as to
 // crun, which conformance/adapters/crun-dialect translates.
 
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readTap } from "./outputs.ts";
 import { type Adapter, ownRoot, quote, type Room, wrapRuntime } from "./suite.ts";
@@ -25,10 +25,13 @@ export const crunTests: Adapter = {
   },
   programs: (room) => {
     const cwd = join(room.scratch, "work");
-    mkdirSync(cwd);
+    const init = initProgram(room);
+    // Some tests call it by its place in the checkout.
+    mkdirSync(join(cwd, "tests"), { recursive: true });
+    symlinkSync(init, join(cwd, "tests/init"));
     const env = {
       OCI_RUNTIME: wrapRuntime(room, dialect(room)),
-      INIT: initProgram(room),
+      INIT: init,
       ...(room.test === undefined ? {} : { RUN_TESTS: room.test }),
     };
     return testFiles(room).map((file) => ({

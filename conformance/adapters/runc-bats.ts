@@ -33,10 +33,12 @@ export const runcBats: Adapter = {
 
 /**
  * The tests want a terminal to be controlled by, which the foreground `run` of a container with one goes to; what they say is not
- * for it.
+ * for it. Nothing is typed there, not even an end of file, which containers would show.
  */
 function onTerminal(command: string): readonly string[] {
-  const script = `script -qec ${quote(`${command} >&3 2>&3 3>&-`)} /dev/null 3>&1 >/dev/null`;
+  const inner = quote(`${command} >&3 2>&3 3>&-`);
+  const script = `fifo=$(mktemp -u); mkfifo "$fifo"; exec 4<>"$fifo"; rm "$fifo"
+script -qec ${inner} /dev/null <&4 4<&- 3>&1 >/dev/null`;
   return ["sh", "-c", script];
 }
 

@@ -117,7 +117,7 @@ async function runProgram(program: Program, timeoutSeconds: number): Promise<Pro
 
 /**
  * A program is run with mounts and processes of its own. The shell is its namespace's process 1, which reaps what its
- * children leave behind; as it does something afterwards it stays.
+ * children leave behind; as it does something afterwards it stays. Pids are as large as those that tests are used to.
  */
 const inNamespaces = [
   // It does not survive us.
@@ -132,7 +132,7 @@ const inNamespaces = [
   "--mount-proc",
   "sh",
   "-c",
-  '"$@"; exit $?',
+  '{ echo 20000 >/proc/sys/kernel/ns_last_pid; } 2>/dev/null; "$@"; exit $?',
   "sh",
 ];
 

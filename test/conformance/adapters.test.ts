@@ -253,7 +253,7 @@ mkdir config rootfs
 echo '{"of": "crun"}' >config/config.json
 "$OCI_RUNTIME" --cgroup-manager cgroupfs --root "$state" run --config config.json --detach box
 "$OCI_RUNTIME" --cgroup-manager=systemd --root="$state" create -f config/config.json --pid-file p bundle
-"$OCI_RUNTIME" --cgroup-manager disabled --root "$state" exec --env "A=two  words" box --root x --config y
+"$OCI_RUNTIME" --cgroup-manager disabled --root "$state" exec --env "A=two  words" -e B=c box sh -e x --root x --config y
 "$OCI_RUNTIME" --root "$state" delete -f --regex 'bo?x|nothing'
 [ -x "$INIT" ] || exit 1
 echo "1..1"; echo "ok 1 - $RUN_TESTS"`,
@@ -270,7 +270,7 @@ echo "1..1"; echo "ok 1 - $RUN_TESTS"`,
   );
   assert.is(
     lines[2],
-    "--cgroup-manager disabled --root STATE exec --env A=two  words box --root x --config y",
+    "--cgroup-manager disabled --root STATE exec --env A=two  words --env B=c box sh -e x --root x --config y",
   );
   assert.equal(lines.slice(3, 6), [
     "--root STATE list --quiet",
