@@ -71,16 +71,35 @@ export function openTerminal(
   },
 ): Step[] {
   const { relayFd, masterFd, descriptors = false } = options;
-  const { width = 0, height = 0 } = process.consoleSize ?? {};
-  const how = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC };
   const reopened = descriptors
-    ? openat(slot(descriptorsSlot), `${relayFd}`, how)
-    : openat(AT_FDCWD, `/proc/self/fd/${relayFd}`, how);
+    ? openat(slot(descriptorsSlot), `${relayFd}`, multiplexerFlags)
+    : openat(AT_FDCWD, `/proc/self/fd/${relayFd}`, multiplexerFlags);
   return [
     step(doing, reopened, { slot: "ptmx" }),
+    step(doing, close(relayFd)),
+    ...makeTerminal(process, masterFd),
+  ];
+}
+
+/**
+ * The same by the host's multiplexer, for a container that has the host's mounts and so no devpts of its own. Run by init before
+ * it changes its root.
+ */
+export function openHostTerminal(process: Process, masterFd: number): Step[] {
+  return [
+    step(doing, openat(AT_FDCWD, "/dev/ptmx", multiplexerFlags), { slot: "ptmx" }),
+    ...makeTerminal(process, masterFd),
+  ];
+}
+
+const multiplexerFlags = { flags: O_RDWR | O_NOCTTY | O_CLOEXEC };
+
+/** From the opened multiplexer to the slave. */
+function makeTerminal(process: Process, masterFd: number): Step[] {
+  const { width = 0, height = 0 } = process.consoleSize ?? {};
+  return [
     step(doing, dup3(slot("ptmx"), masterFd, O_CLOEXEC)),
     step(doing, close(slot("ptmx"))),
-    step(doing, close(relayFd)),
     step(doing, unlockPeer(masterFd)),
     step(doing, openPeer(masterFd), { slot: "terminal" }),
     ...(width > 0 && height > 0

@@ -72,7 +72,13 @@ import {
   planHostname,
   planSysctls,
 } from "../inside/system-names.ts";
-import { bindConsole, findMultiplexer, openTerminal, takeTerminal } from "../inside/terminal.ts";
+import {
+  bindConsole,
+  findMultiplexer,
+  openHostTerminal,
+  openTerminal,
+  takeTerminal,
+} from "../inside/terminal.ts";
 import { batch, host, type InitProgram, type Part, parkingBatch } from "../program/program.ts";
 import type { Step } from "../program/step.ts";
 import { keepsGroups } from "../spec/annotations.ts";
@@ -154,7 +160,12 @@ function* buildRoot(
   if (hasCreationHooks(spec)) yield* runHooks(made, facts);
   const root = hasMountNamespace
     ? enterRoot(spec, { namespaces, facts, entries })
-    : chrootToRoot(facts.root);
+    : [
+        ...(spec.process.terminal === true
+          ? openHostTerminal(spec.process, masterFd(facts.preserveFds))
+          : []),
+        ...chrootToRoot(facts.root),
+      ];
   if (!hasUserNamespace(namespaces)) {
     const scheduling = isScheduled(spec.process) ? planScheduling(spec.process) : [];
     const steps = [...root, ...scheduling, ...becomeUser(spec, facts)];

@@ -48,6 +48,7 @@ import { closePrivateProc, openPrivateProc } from "../inside/system-names.ts";
 import {
   findMultiplexer,
   openDescriptors,
+  openHostTerminal,
   openTerminal,
   takeTerminal,
 } from "../inside/terminal.ts";
@@ -101,6 +102,10 @@ export function* execParts(
   const user = becomeUser(planned);
   if (planned.process.terminal !== true) {
     yield batch("process", [...entered, ...user], { independent: true });
+    return;
+  }
+  if (!planned.facts.ownsMounts) {
+    yield batch("process", [...entered, ...takeTerminal(), ...user], { independent: true });
     return;
   }
   const fds = { relayFd: relayFd(facts.preserveFds), masterFd: masterFd(facts.preserveFds) };
@@ -176,6 +181,7 @@ function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
     // As the host's root: in a user namespace the kernel would want to see a proc with nothing masked.
     ...(isLabelled(process) ? openPrivateProc() : []),
     ...(process.terminal === true ? openDescriptors() : []),
+    ...(process.terminal === true ? prepareTerminal(joined, { process, facts }) : []),
     ...(facts.ownsMounts ? [] : openRoot(`/proc/${facts.initPid}/root`)),
     ...joinNamespacesOf(target, others),
     step("letting go of the container's init", close(target)),
@@ -193,6 +199,12 @@ function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
     ...(selinuxLabel === "" ? keyring : labelKeyring(selinuxLabel, keyring)),
   ];
 }
+/** What a terminal takes of the host: our descriptors by name or, in a container with the host's mounts, all of it. */
+function prepareTerminal(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
+  if (facts.ownsMounts) return openDescriptors();
+  return openHostTerminal(process, masterFd(joined.preserveFds));
+}
+
 
 /** From root in the container to the user that it asks for, with everything found out that can fail. */
 function becomeUser({ process, facts }: PlannedProcess): Step[] {

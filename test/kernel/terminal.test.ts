@@ -55,6 +55,48 @@ withTerminal(
   },
 );
 
+withTerminal(
+  "without a mount namespace the terminal is one of the host's, for exec as well",
+  () => {
+    const hooks = { createRuntime: [{ path: "/bin/true" }] };
+    const args = ["sh", "-c", "test -t 0 && busybox stty size; exec sleep 60"];
+    const linux = { namespaces: [{ type: "pid" }] };
+    const bundle = room.makeBundle({ mounts: [], hooks, linux, process: { terminal: true, args } });
+    const id = room.newId();
+    const tsRunc = (...argv: readonly string[]) => room.command(...argv).join(" ");
+    const { status, output } = inTerminal(
+      room.directory,
+      `stty rows 21 cols 76
+${tsRunc("run", "-b", bundle.directory, id)} &
+until ${tsRunc("state", id)} 2>/dev/null | grep -q running; do sleep 0.1; done
+${tsRunc("exec", "-t", id, "busybox", "stty", "size")}
+${tsRunc("delete", "--force", id)}; wait $!`,
+    );
+    assert.equal(output.match(/^21 76$/gm), ["21 76", "21 76"], output);
+    assert.is(status, 137);
+  },
+);
+
+withTerminal("a terminal is its user's, and of the group that the config's devpts gives it", () => {
+  const bundle = makeBundle("stat -L -c %u:%g /proc/self/fd/0; sleep 60", {
+    mounts: mounts.map((mount) => {
+      const { destination, options = [] } = mount;
+      return destination === "/dev/pts" ? { ...mount, options: [...options, "gid=5"] } : mount;
+    }),
+    process: { user: { uid: 1000, gid: 100 } },
+  });
+  const id = room.newId();
+  const tsRunc = (...argv: readonly string[]) => room.command(...argv).join(" ");
+  const { output } = inTerminal(
+    room.directory,
+    `${tsRunc("run", "-b", bundle.directory, id)} &
+until ${tsRunc("state", id)} 2>/dev/null | grep -q running; do sleep 0.1; done
+${tsRunc("exec", "-t", id, "stat", "-L", "-c", "%u:%g", "/proc/self/fd/0")}
+${tsRunc("delete", "--force", id)}; wait $!`,
+  );
+  assert.equal(output.match(/^\d+:\d+$/gm), ["1000:5", "1000:5"], output);
+});
+
 withTerminal("an interrupt typed into the terminal reaches the container", () => {
   const bundle = makeBundle("trap 'echo interrupted; exit 3' INT; : > /tmp/armed; sleep 60 & wait");
   const run = room.command("run", "-b", bundle.directory, room.newId()).join(" ");
