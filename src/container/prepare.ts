@@ -13,6 +13,7 @@ import {
   readListenFds,
   readNullStreams,
   readRootFacts,
+  readWholeMounts,
   rootfsPath,
 } from "../host/facts.ts";
 import { exists, type OwnedFd, readTextIfPresent } from "../host/files.ts";
@@ -155,6 +156,7 @@ export async function prepare(
     selinux: selinux?.isSelinuxEnabled() === true,
     filter: filter?.planned,
     noPivot: options.noPivot,
+    wholeMounts: options.noPivot ? readWholeMounts(rootfs) : [],
     keyring: options.noNewKeyring ? undefined : keyringName(id),
     exitAddress: stubExitAddress,
     directory: containerPaths(options).directory,

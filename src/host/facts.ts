@@ -50,13 +50,33 @@ export function readRootFacts(path: string, propagation: string | undefined): Ro
 
 /** The mount point that the path lies on: the longest one in the mount table that it starts with. */
 function mountPointOf(path: string): string {
-  const table =
-    readTextIfPresent("/proc/self/mountinfo", "finding the mount below the rootfs") ?? "";
-  return table
-    .split("\n")
-    .map((line) => (line.split(" ")[4] ?? "").replace(/\\040/g, " "))
-    .filter((point) => path === point || path.startsWith(point === "/" ? "/" : `${point}/`))
+  return readMountTable("finding the mount below the rootfs")
+    .map(mountPointIn)
+    .filter((point) => isWithin(path, point))
     .reduce((longest, point) => (point.length > longest.length ? point : longest), "/");
+}
+
+/** Where proc and sysfs are mounted whole on the host, outside of the rootfs: with nothing of them masked, they tell all. */
+export function readWholeMounts(rootfs: string): readonly string[] {
+  return readMountTable("finding what --no-pivot would leave in sight")
+    .filter((line) => line.split(" ")[3] === "/" && / - (proc|sysfs) /.test(line))
+    .map(mountPointIn)
+    .filter((point) => !isWithin(point, rootfs));
+}
+
+function readMountTable(doing: string): readonly string[] {
+  const table = readTextIfPresent("/proc/self/mountinfo", doing) ?? "";
+  return table.split("\n").filter((line) => line !== "");
+}
+
+/** The mount point in a line of mountinfo, where blanks and the like are written in octal. */
+function mountPointIn(line: string): string {
+  const written = line.split(" ")[4] ?? "";
+  return written.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)));
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`);
 }
 
 /** What a mount of type cgroup shows, from where the container's groups will be. */

@@ -8,7 +8,7 @@ import {
   propagations,
   unmountFlags,
 } from "../abi/mount.ts";
-import { type Step, step } from "../program/step.ts";
+import { ignore, type Step, step } from "../program/step.ts";
 import type { RootfsPropagation } from "../spec/types.ts";
 import { chdir, chroot, close, fchdir, openat, statx } from "../syscall/files.ts";
 import { mount, mountSetattr, moveMount, openTree, pivotRoot, umount2 } from "../syscall/mounts.ts";
@@ -133,14 +133,43 @@ export function pivotToRoot(): Step[] {
   ];
 }
 
-/** The way of `--no-pivot`, for a root on an initramfs: the rootfs is moved over `/`. */
-export function moveToRoot(): Step[] {
+/**
+ * The way of `--no-pivot`, for a root on an initramfs: the rootfs is moved over `/`. What lies below stays in the mount namespace,
+ * and a whole proc or sysfs there would give whoever makes a user namespace the right to mount another one, with nothing masked.
+ *
+ * @param wholeMounts where there are such on the host
+ */
+export function moveToRoot(wholeMounts: readonly string[]): Step[] {
   const doing = "moving the rootfs over the root";
   return [
+    ...wholeMounts.flatMap(hideMount),
     step(doing, fchdir(slot(rootSlot))),
     step(doing, mount(".", "/", { flags: mountFlags.MS_MOVE })),
     step(doing, chroot(".")),
     step(doing, chdir("/")),
+  ];
+}
+
+/** Takes a mount away, or lays an empty file system over it where it is locked. */
+function hideMount(path: string): Step[] {
+  const doing = `hiding the host's ${path}`;
+  const { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } = mountFlags;
+  const flags = MS_RDONLY | MS_NOSUID | MS_NOEXEC | MS_NODEV;
+  return [
+    // It must not go on the host as well.
+    step(doing, mountSetattr(AT_FDCWD, path, { flags: AT_RECURSIVE, propagation: MS_SLAVE }), {
+      // It may have been below one that is gone.
+      recovery: ignore("ENOENT"),
+      onSuccess: [
+        step(doing, umount2(path, unmountFlags.MNT_DETACH), {
+          recovery: {
+            errnos: ["EINVAL", "EPERM"],
+            steps: [step(doing, mount("tmpfs", path, { type: "tmpfs", flags }))],
+            next: "skip",
+          },
+        }),
+      ],
+    }),
   ];
 }
 

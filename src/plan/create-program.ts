@@ -306,7 +306,7 @@ function enterRoot(
     ...planMaskedPaths(linux.maskedPaths ?? []),
     // Mount points and devices inside them have been made.
     ...entries.flatMap(finishMount),
-    ...(facts.noPivot ? moveToRoot() : pivotToRoot()),
+    ...(facts.noPivot ? moveToRoot(facts.wholeMounts) : pivotToRoot()),
     ...finishRoot({
       propagation: linux.rootfsPropagation,
       readonly: spec.root.readonly === true,

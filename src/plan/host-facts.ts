@@ -47,6 +47,8 @@ export type HostFacts = {
   readonly selinux: boolean;
   /** `--no-pivot`. */
   readonly noPivot: boolean;
+  /** Mount points of whole proc and sysfs file systems outside of the rootfs; only asked with `--no-pivot`. */
+  readonly wholeMounts: readonly string[];
   /** Name of the session keyring; undefined with `--no-new-keyring`. */
   readonly keyring: string | undefined;
   /** Undefined without a seccomp filter. */

@@ -139,6 +139,7 @@ function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
     ordinaryUser: false,
     selinux: false,
     noPivot: false,
+    wholeMounts: [],
     keyring: "_ses.my-container",
     exitAddress: 0x400200,
     directory: "/run/ts-runc/my-container",

@@ -2,6 +2,7 @@
 // and proves that it refuses or stays inside: nothing outside of the rootfs changes, nothing hangs, nothing is left. Needs root.
 
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -424,6 +425,33 @@ test("an id that is a path is refused, by every command", () => {
       ["state"],
       ["start"],
       ["kill"],
+test("with --no-pivot, who makes a user namespace may mount no proc with nothing masked", () => {
+  const capabilities = ["bounding", "effective", "permitted"].map((set) => [set, ["CAP_SETFCAP"]]);
+  const script = "mount -t proc proc /tmp 2>&1 || mount -t sysfs sysfs /tmp 2>&1";
+  const bundle = room.makeBundle({
+    ...usual,
+    linux: {
+      namespaces: usualLinux.namespaces,
+      maskedPaths: ["/proc/kcore", "/sys/firmware"],
+      readonlyPaths: ["/proc/sys"],
+    },
+    process: {
+      args: ["busybox", "unshare", "-mrpnf", "sh", "-c", script],
+      capabilities: Object.fromEntries(capabilities),
+    },
+  });
+  for (const options of [[], ["--no-pivot"]]) {
+    const argv = ["run", ...options, "--bundle", bundle.directory, room.newId()];
+    const { status, stdout, stderr } = room.tsRunc(argv);
+    assert.is(status, 1, `${options}: ${stdout}${stderr}`);
+    assert.match(
+      stdout,
+      /^mount: (permission denied|mounting proc .*not permitted).*\n.*(denied|not permitted)/,
+    );
+  }
+  assert.ok(existsSync("/proc/self/stat"), "the host's proc is still there");
+});
+
       ["delete"],
       ["delete", "--force"],
     ]) {

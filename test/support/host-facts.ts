@@ -21,6 +21,7 @@ export const someFacts: HostFacts = {
   ordinaryUser: false,
   selinux: false,
   noPivot: false,
+  wholeMounts: [],
   keyring: "_ses.container",
   exitAddress: 0x40_0100,
   directory: "/run/ts-runc/container",
