@@ -64,12 +64,15 @@ export function planUmask(mask: number | undefined): Step[] {
   return [step("setting the umask", umask(mask ?? 0o022))];
 }
 
+/** An id that chown leaves as it is. */
+const unchanged = 0xffff_ffff;
+
 /**
- * Gives the standard streams to the container's user, so that it can open /dev/stdout; pipes and terminals only obey. The
- * null device stays root's: it is not this process's alone.
+ * Gives the standard streams to the container's user, so that it can open /dev/stdout; pipes and terminals only obey. Their group
+ * stays: that of terminals is a devpts' option. The null device stays root's: it is not this process's alone.
  */
 export function ownStandardStreams(
-  user: { readonly uid: number; readonly gid: number },
+  user: { readonly uid: number },
   nullStreams: readonly number[],
 ): Step[] {
   if (user.uid === 0) return [];
@@ -78,7 +81,7 @@ export function ownStandardStreams(
     // A read-only file, a stream that is closed: not worth failing.
     step(
       "giving the standard streams to the user",
-      fchownat(fd, "", { ...user, flags: atFlags.AT_EMPTY_PATH }),
+      fchownat(fd, "", { uid: user.uid, gid: unchanged, flags: atFlags.AT_EMPTY_PATH }),
       { recovery: ignoreAny },
     ),
   );
@@ -288,14 +291,16 @@ const passwdBytes = { root: 4 * 1024, others: 32 * 1024 } as const;
 export const passwdSlot = "passwd.text";
 
 /**
- * Reads the container's /etc/passwd, for HOME where the environment has none: a regular file only, without waiting for
- * anything, and never through a link that leaves the root. Run by init, inside the root.
+ * Reads the container's /etc/passwd, for HOME where the environment has none: without waiting for anything, and through links
+ * only as they lead inside the root. Run by init, inside the root.
  */
 export function readPasswd(env: readonly string[], uid: number): Step[] {
-  if (env.some((item) => item.startsWith("HOME=") && item !== "HOME=")) return [];
+  // Of two entries the last one counts.
+  const home = env.findLast((item) => item.startsWith("HOME="));
+  if (home !== undefined && home !== "HOME=") return [];
   const doing = "reading the container's /etc/passwd";
-  const { O_CLOEXEC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK } = openFlags;
-  const how = { flags: O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC, resolve: inRoot };
+  const { O_CLOEXEC, O_NOCTTY, O_NONBLOCK } = openFlags;
+  const how = { flags: O_NONBLOCK | O_NOCTTY | O_CLOEXEC, resolve: inRoot };
   return [
     step(doing, openat2(slot(rootSlot), "/etc/passwd", how), {
       slot: "passwd",

@@ -338,7 +338,7 @@ function becomeUser(spec: ValidatedSpec, facts: HostFacts): Step[] {
     // Inside the root: the host's null device would be a way out of the mount namespace's device rules.
     ...(process.terminal === true ? takeTerminal() : []),
     ...reopenNullStreams(nullStreams),
-    ...ownStandardStreams({ uid: user.uid ?? 0, gid: user.gid ?? 0 }, nullStreams),
+    ...ownStandardStreams({ uid: user.uid ?? 0 }, nullStreams),
     ...readPasswd(process.env ?? [], user.uid ?? 0),
     // As root, who may enter what the user may not.
     ...enterWorkingDirectory(process.cwd),

@@ -180,9 +180,8 @@ function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
     ...limitsAtCreate(effectiveLimits(process.rlimits ?? [], facts.callerOpenFiles)),
     // As the host's root: in a user namespace the kernel would want to see a proc with nothing masked.
     ...(isLabelled(process) ? openPrivateProc() : []),
-    ...(process.terminal === true ? openDescriptors() : []),
-    ...(process.terminal === true ? prepareTerminal(joined, { process, facts }) : []),
     ...(facts.ownsMounts ? [] : openRoot(`/proc/${facts.initPid}/root`)),
+    ...(process.terminal === true ? prepareTerminal(joined, { process, facts }) : []),
     ...joinNamespacesOf(target, others),
     step("letting go of the container's init", close(target)),
     // New credentials show a process where fs.suid_dumpable is set, and untie it from the runtime.
@@ -199,22 +198,22 @@ function enter(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
     ...(selinuxLabel === "" ? keyring : labelKeyring(selinuxLabel, keyring)),
   ];
 }
+
 /** What a terminal takes of the host: our descriptors by name or, in a container with the host's mounts, all of it. */
 function prepareTerminal(joined: JoinFacts, { process, facts }: PlannedProcess): Step[] {
   if (facts.ownsMounts) return openDescriptors();
   return openHostTerminal(process, masterFd(joined.preserveFds));
 }
 
-
 /** From root in the container to the user that it asks for, with everything found out that can fail. */
 function becomeUser({ process, facts }: PlannedProcess): Step[] {
-  const { uid = 0, gid = 0, umask } = process.user ?? {};
+  const { uid = 0, umask } = process.user ?? {};
   const env = process.env ?? [];
   const { linux } = facts;
   const nullStreams = process.terminal === true ? [] : facts.nullStreams;
   return [
     ...reopenNullStreams(nullStreams),
-    ...ownStandardStreams({ uid, gid }, nullStreams),
+    ...ownStandardStreams({ uid }, nullStreams),
     ...readPasswd(env, uid),
     // As root, who may enter what the user may not.
     ...enterWorkingDirectory(process.cwd),

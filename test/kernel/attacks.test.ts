@@ -279,6 +279,16 @@ const attacks: readonly Attack[] = [
     ends: { says: /^home=\/$/m },
   },
   {
+    name: "/etc/passwd is a link inside the root",
+    plant: (rootfs) => {
+      mkdirSync(join(rootfs, "usr"));
+      writeFileSync(join(rootfs, "usr/passwd"), "root:x:0:0:root:/inside:/bin/sh\n");
+      symlinkSync("../../../usr/passwd", join(rootfs, "etc/passwd"));
+    },
+    change: home,
+    ends: { says: /^home=\/inside$/m },
+  },
+  {
     name: "/etc is a link to the host",
     plant: link(canary, "etc"),
     change: home,
@@ -415,16 +425,6 @@ for (const attack of attacks) {
   });
 }
 
-test("an id that is a path is refused, by every command", () => {
-  const { directory } = room.makeBundle();
-  const before = readdirSync(room.directory).sort();
-  for (const id of ["../x", "..", ".", "a/b", "/etc", "a\nb", "", "a b", "a\\b"]) {
-    for (const command of [
-      ["create", "--bundle", directory],
-      ["run", "--bundle", directory],
-      ["state"],
-      ["start"],
-      ["kill"],
 test("with --no-pivot, who makes a user namespace may mount no proc with nothing masked", () => {
   const capabilities = ["bounding", "effective", "permitted"].map((set) => [set, ["CAP_SETFCAP"]]);
   const script = "mount -t proc proc /tmp 2>&1 || mount -t sysfs sysfs /tmp 2>&1";
@@ -452,6 +452,16 @@ test("with --no-pivot, who makes a user namespace may mount no proc with nothing
   assert.ok(existsSync("/proc/self/stat"), "the host's proc is still there");
 });
 
+test("an id that is a path is refused, by every command", () => {
+  const { directory } = room.makeBundle();
+  const before = readdirSync(room.directory).sort();
+  for (const id of ["../x", "..", ".", "a/b", "/etc", "a\nb", "", "a b", "a\\b"]) {
+    for (const command of [
+      ["create", "--bundle", directory],
+      ["run", "--bundle", directory],
+      ["state"],
+      ["start"],
+      ["kill"],
       ["delete"],
       ["delete", "--force"],
     ]) {
