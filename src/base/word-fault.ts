@@ -14,7 +14,13 @@ export function wordFault(fault: Fault): string {
   switch (fault.kind) {
     case "syscall": {
       const target = fault.target === undefined ? "" : ` ${fault.target}`;
-      return `${fault.doing}: ${fault.call}${target}: ${errnoText(fault.errno)}`;
+      const said = `${fault.call}${target}: ${errnoText(fault.errno)}`;
+      // runc's words of a program that is there and cannot be executed, and of a mount point that is a link.
+      if (fault.call === "execve") return said.replace(/^execve "(.*)": /, "exec $1: ");
+      if (fault.errno === "ELOOP" && fault.doing.startsWith("error mounting ")) {
+        return `${fault.doing}: it must be mounted on ordinary directory: ${said}`;
+      }
+      return `${fault.doing}: ${said}`;
     }
     case "json":
       return `${fault.document}: ${fault.message}`;

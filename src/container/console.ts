@@ -28,7 +28,8 @@ export function checkConsole(wanted: {
 
 /** Connects to the console socket that the caller has given, before anything is made. */
 export function openConsole(consoleSocket: string | undefined): OwnedFd | undefined {
-  return consoleSocket === undefined ? undefined : connectSocket(consoleSocket, "console socket");
+  if (consoleSocket === undefined) return undefined;
+  return connectSocket(consoleSocket, `connecting to the console socket ${consoleSocket}`);
 }
 
 /** Hands the terminal over to who waits on the console socket. It must be there before the process is left to itself. */

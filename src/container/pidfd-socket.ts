@@ -11,7 +11,9 @@ import { pidfdOpen } from "../syscall/processes.ts";
  * @throws `syscall` fault
  */
 export function openPidfdSocket(path: string | undefined): OwnedFd | undefined {
-  return path === undefined ? undefined : connectSocket(path, "pidfd socket");
+  return path === undefined
+    ? undefined
+    : connectSocket(path, `connecting to the pidfd socket ${path}`);
 }
 
 /** What the message says besides, as runc's: a container's first process is `standard`, one of exec's `setns`. */

@@ -16,12 +16,11 @@ import { call, number, struct, text } from "../syscall/value.ts";
 import { type OwnedFd, own } from "./files.ts";
 
 /**
- * Connects to a listening unix socket; `what` is its name in messages, and `setUp` is done to the socket before.
+ * Connects to a listening unix socket; `doing` says for whom, and `setUp` is done to the socket before.
  *
  * @throws `syscall` fault; `refused` when connect(2) cannot take the path
  */
-export function connectSocket(path: string, what: string, setUp?: (fd: number) => void): OwnedFd {
-  const doing = `connecting to the ${what} ${path}`;
+export function connectSocket(path: string, doing: string, setUp?: (fd: number) => void): OwnedFd {
   if (Buffer.byteLength(path) > socketPathMaxBytes) {
     const message = `${doing}: the path of a socket has at most ${socketPathMaxBytes} bytes`;
     raise({ kind: "refused", message });

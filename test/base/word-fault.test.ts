@@ -20,6 +20,19 @@ test("wordFault() names what was done, the call, the target and the errno in wor
   );
 });
 
+test("wordFault() has runc's words for a program that cannot be executed, and a mount point that is a link", () => {
+  const fault = { kind: "syscall", doing: 'starting "/run.sh"', where: "init" } as const;
+  assert.is(
+    wordFault({ ...fault, call: "execve", target: '"/run.sh"', errno: "ENOENT" }),
+    "exec /run.sh: no such file or directory",
+  );
+  const doing = 'error mounting "proc" to rootfs at "/proc"';
+  assert.is(
+    wordFault({ ...fault, doing, call: "openat2", target: '"/proc"', errno: "ELOOP" }),
+    `${doing}: it must be mounted on ordinary directory: openat2 "/proc": too many levels of symbolic links`,
+  );
+});
+
 test("wordFault() words a missing program as engines match it", () => {
   const message = wordFault({
     kind: "program",

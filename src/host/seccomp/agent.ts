@@ -28,7 +28,12 @@ const agentTimeoutSeconds = 10;
 export function sendListener(agentOf: SeccompAgent, listener: OwnedFd, asker: Asker): void {
   const { listenerPath = "", listenerMetadata: metadata = "" } = agentOf;
   const { pid, container } = asker;
-  using agent = connectSocket(listenerPath, "seccomp agent", limitSending);
+  using agent = connectSocket(
+    listenerPath,
+    // runc's words.
+    `failed to connect with seccomp agent specified in the seccomp profile ${listenerPath}`,
+    limitSending,
+  );
   const state = {
     ociVersion: container.ociVersion,
     fds: ["seccompFd"],
