@@ -24,6 +24,21 @@ const processWarnings: readonly Rule<Process>[] = [
     find: findUnknownCapabilities,
   },
   {
+    // runc's words. The kernel wants what is ambient to be permitted and inheritable (capabilities(7)).
+    section: "config.md#linux-process",
+    pointer: "/capabilities",
+    find: ({ capabilities: { ambient, permitted = [], inheritable = [] } = {} }) =>
+      prefixed(
+        "/ambient",
+        findEach(ambient, (name) => {
+          if (!knownCapabilities.has(name)) return undefined;
+          const lacking = permitted.includes(name) ? "inheritable" : "permitted";
+          if (permitted.includes(name) && inheritable.includes(name)) return undefined;
+          return `can't raise ambient capability ${name}: it is not ${lacking}`;
+        }),
+      ),
+  },
+  {
     section: "config.md#posix-process",
     pointer: "/env",
     find: ({ env }) =>
@@ -104,11 +119,15 @@ export function findProcessWarnings(process: Process, prefix = ""): readonly Vio
   return [...findViolations(processWarnings, { document: process, facts: {}, prefix })];
 }
 
+function* prefixed(prefix: string, findings: Iterable<Finding>): Generator<Finding> {
+  for (const { at, message } of findings) yield { at: `${prefix}${at}`, message };
+}
+
 function* findUnknownCapabilities({ capabilities }: Process): Generator<Finding> {
   for (const set of capabilitySets) {
     const unknown = findEach(capabilities?.[set], (name) =>
       knownCapabilities.has(name) ? undefined : `ignoring unknown capability ${show(name)}`,
     );
-    for (const { at, message } of unknown) yield { at: `/${set}${at}`, message };
+    yield* prefixed(`/${set}`, unknown);
   }
 }

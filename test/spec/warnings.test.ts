@@ -24,6 +24,18 @@ test("findWarnings() names unknown capabilities, which are no error", () => {
   ]);
 });
 
+test("findWarnings() names ambient capabilities that the kernel will not raise", () => {
+  const capabilities = {
+    permitted: ["CAP_KILL", "CAP_CHOWN"],
+    inheritable: ["CAP_KILL", "CAP_SYSLOG"],
+    ambient: ["CAP_KILL", "CAP_CHOWN", "CAP_SYSLOG"],
+  };
+  assert.equal(warningsIn(makeConfig({ process: { capabilities } })), [
+    "/process/capabilities/ambient/1: can't raise ambient capability CAP_CHOWN: it is not inheritable",
+    "/process/capabilities/ambient/2: can't raise ambient capability CAP_SYSLOG: it is not permitted",
+  ]);
+});
+
 test("findWarnings() names relative mount destinations", () => {
   const [warning] = warningsIn(makeConfig({ mounts: [{ destination: "data", type: "tmpfs" }] }));
   assert.match(warning ?? "", '/mounts/0: destination "data" is relative, which is deprecated');
