@@ -93,8 +93,14 @@ beside("the kernel holds the same after each update as with runc", () => {
     return seen;
   });
   // 1024 shares are a weight of 100 since runc 1.3.2; Debian's makes 39 of them.
+  // A file that is not there (a weight, without a scheduler that knows one) is named in words of our own.
+  const missing = "no such file or directory";
   const plain = (seen: typeof ours): unknown =>
-    seen?.map((one) => ({ ...one, holds: { ...one.holds, "cpu.weight": "" } }));
+    seen?.map((one) => ({
+      ...one,
+      errors: one.errors.map((words) => (words.includes(missing) ? missing : words)),
+      holds: { ...one.holds, "cpu.weight": "" },
+    }));
   assert.equal(plain(ours), plain(theirs));
   assert.ok(Object.keys(ours?.[0]?.holds ?? {}).length >= 5, "limits were read");
 });
