@@ -4,15 +4,10 @@
 //   npm run test:vm [-- [KIND ...] [FILE ...]]      exit status 0 when nothing has failed anywhere
 
 import { join } from "node:path";
-import { type CgroupMode, writeMatrix } from "../support/cgroup-matrix.ts";
+import { machineColumns, writeMatrix } from "../support/cgroup-matrix.ts";
 import { type FileOutcome, type MachineKind, obstacleOf, runInMachine } from "./bench.ts";
 
 const root = join(import.meta.dir, "../..");
-const columns: Readonly<Record<MachineKind, CgroupMode>> = {
-  v2: "VM, v2",
-  systemd: "VM, v2 with systemd",
-  "systemd-v1": "VM, v1 with systemd",
-};
 const kinds: readonly MachineKind[] = ["v2", "systemd", "systemd-v1"];
 /** So many files share a machine: what an emulator that locks up takes with it is no more than that. */
 const filesPerMachine = 12;
@@ -61,8 +56,8 @@ function report(kind: MachineKind, outcome: FileOutcome): void {
   if (failed > 0) console.log(output);
 }
 
-const chosenKinds = process.argv.slice(2).filter((word) => word in columns);
-const chosenFiles = process.argv.slice(2).filter((word) => !(word in columns));
+const chosenKinds = process.argv.slice(2).filter((word) => word in machineColumns);
+const chosenFiles = process.argv.slice(2).filter((word) => !(word in machineColumns));
 const files = [...new Bun.Glob("test/kernel/**/*.test.ts").scanSync(root)]
   // A soak looks for rare events by number of tries; an emulated processor makes minutes of it and adds nothing.
   .filter((file) => !file.endsWith("-soak.test.ts"))
@@ -83,7 +78,7 @@ for (const kind of kinds.filter((one) => chosenKinds.length === 0 || chosenKinds
     )),
     ...(files.includes(cyclesFile) ? await runShare(kind, [cyclesFile]) : []),
   ];
-  writeMatrix({ mode: columns[kind], outcomes });
+  writeMatrix({ mode: machineColumns[kind], outcomes });
   const sum = (key: "passed" | "failed" | "skipped"): number =>
     outcomes.reduce((total, outcome) => total + outcome[key], 0);
   failed += sum("failed");

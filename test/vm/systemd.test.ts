@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { machineColumns, matrixFaults, readCompatibility } from "../support/cgroup-matrix.ts";
 import { type MachineKind, obstacleOf, runInMachine } from "./bench.ts";
 
 const test = suite("vm/systemd");
@@ -35,6 +36,8 @@ for (const kind of kinds) {
       assert.is(run.failure, undefined, run.failure);
       assert.is(run.failed, 0, run.output);
       assert.ok(run.passed > 0, run.output);
+      const ran = { mode: machineColumns[kind], outcomes: run.files };
+      assert.equal(matrixFaults(readCompatibility(), ran), []);
     },
   );
 }
