@@ -15,9 +15,10 @@ export function versionText(): string {
   const libseccomp = findLibseccomp()?.version;
   const lines = [
     `runc version ${runcVersion}`,
-    `ts-runc: ${version}`,
+    // By number, as runc's own tests look at them.
     `commit: ${commit}`,
     `spec: ${specVersion}`,
+    `ts-runc: ${version}`,
     ...(libseccomp === undefined ? [] : [`libseccomp: ${libseccomp}`]),
   ];
   return `${lines.join("\n")}\n`;

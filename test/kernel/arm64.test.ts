@@ -78,7 +78,7 @@ check("the executable is one for arm64, and tells its version", () => {
   assert.is(header.readUInt16LE(18), EM_AARCH64);
   const { status, stdout } = arm64(["--version"]);
   assert.is(status, 0);
-  assert.match(stdout, /^runc version \d+\.\d+\.\d+\nts-runc: /);
+  assert.match(stdout, /^runc version \d+\.\d+\.\d+\ncommit: .*\nspec: .*\nts-runc: /);
   assert.is(stdout, native(["--version"]).stdout);
 });
 
