@@ -1,5 +1,5 @@
-// What can follow the words typed so far: the answer to the shells' scripts (completion.ts). It follows the parser: options
-// end at the first positional, and what stands behind a command's may belong to another program.
+// What can follow the words typed so far: the answer to the shells' scripts (completion.ts). Options are offered up to the
+// first positional: behind it the parser takes them for most commands, too, but what stands there may belong to another program.
 
 import { signals } from "../abi/process.ts";
 import { FaultError } from "../base/fault.ts";

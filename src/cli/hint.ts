@@ -148,7 +148,7 @@ function hintOption(form: string, { command }: Trouble): string {
   return meant === undefined ? list : `did you mean --${meant}? ${list}`;
 }
 
-/** Too many words are mostly options that stand too late. */
+/** Among too many words are those that are taken for options, and are not. */
 function hintCount({ argv, command }: Trouble): string | undefined {
   if (command === undefined) return undefined;
   const words = argv.slice(argv.indexOf(command.name) + 1);
@@ -156,7 +156,7 @@ function hintCount({ argv, command }: Trouble): string | undefined {
   const late = first < 0 ? undefined : words.slice(first + 1).find((word) => /^-./.test(word));
   return late === undefined
     ? `${say(`${command.name} --help`)} says what it takes`
-    : `options stand before the first argument: put ${late} right behind ${quote(command.name)}`;
+    : `${late} is not an option of ${quote(command.name)}`;
 }
 
 function hintId({ argv, root }: Trouble): string {

@@ -68,7 +68,10 @@ function parseCommand(
   },
 ): CommandLine {
   const { command, globals, program } = context;
-  const read = readOptions(argv, [...command.options, helpOption]);
+  const options = [...command.options, helpOption];
+  // Where positionals are another program's words, so are the options among them.
+  const isOpen = command.positionals.max === Number.POSITIVE_INFINITY;
+  const read = readOptions(isOpen ? argv : optionsFirst(argv, options), options);
   if (read.kind === "mistake") {
     const headline = `Incorrect Usage: ${read.message}`;
     return { kind: "mistake", globals, command, headline, message: read.message };
@@ -85,6 +88,28 @@ function checkCount({ positionals: { min, max } }: Command, count: number): stri
   if (min === max) return count === min ? undefined : `exactly ${min}`;
   if (count < min) return `a minimum of ${min}`;
   return count > max ? `a maximum of ${max}` : undefined;
+}
+
+/**
+ * The arguments with those options in front that stand behind a positional, up to a `--`: urfave/cli sorts them so for all commands
+ * of runc but `exec` and `ps`. What is not an option of the command stays where it is, as `-9` of `kill` does.
+ */
+function optionsFirst(argv: readonly string[], options: readonly Option[]): readonly string[] {
+  const first: string[] = [];
+  const others: string[] = [];
+  for (let index = 0; index < argv.length; index += 1) {
+    const argument = argv[index] ?? "";
+    if (argument === "--") return [...first, ...others, ...argv.slice(index)];
+    const [, form = "", equals] = /^--?([^-=][^=]*)(=)?/.exec(argument) ?? [];
+    const option = options.find(({ name, short }) => name === form || short === form);
+    (option === undefined ? others : first).push(argument);
+    const value = argv[index + 1];
+    if (option === undefined || option.kind === "flag" || equals === "=") continue;
+    if (value === undefined) continue;
+    first.push(value);
+    index += 1;
+  }
+  return [...first, ...others];
 }
 
 /** Reads options up to the first positional, which is where Go's flag package stops, or past a `--`. */

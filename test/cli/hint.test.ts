@@ -37,7 +37,7 @@ const mistakes: readonly (readonly [argv: readonly string[], hint: RegExp])[] = 
   [["--deebug", "list"], /^hint: did you mean --debug\? "ts-runc --help" lists the options$/],
   [["list", "--root", "/x"], /^hint: --root is a global option: it stands before "list"$/],
   [["list", "--xyzzy"], /^hint: "ts-runc list --help" lists the options$/],
-  [["run", "a", "-b", "/x"], /^hint: options stand before .*: put -b right behind "run"$/],
+  [["run", "a", "--bundel", "/x"], /^hint: --bundel is not an option of "run"$/],
   [["state"], /^hint: "ts-runc state --help" says what it takes$/],
   [["run", "a"], /^hint: "ts-runc spec" writes one; --bundle names the directory where it is$/],
   [["run", "-b", "/nosuch", "a"], /^hint: --bundle names the directory where config\.json is$/],

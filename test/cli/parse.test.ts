@@ -34,8 +34,21 @@ test("parseCommandLine() takes one dash and two, = and a separate value", () => 
   assert.is(parseGood("create", "--b=/b=c", "a").values.get("bundle"), "/b=c");
 });
 
-test("parseCommandLine() stops reading options at the first positional and behind --", () => {
-  assert.equal(parseGood("kill", "a", "--all").positionals, ["a", "--all"]);
+test("parseCommandLine() reads options behind positionals, but not behind -- or among the words of another program", () => {
+  const late = parseGood("update", "a", "--cpu-share", "7", "-r=x", "--pids-limit", "-1");
+  assert.equal(late.positionals, ["a"]);
+  assert.equal([...late.values].sort(), [
+    ["cpu-share", "7"],
+    ["pids-limit", -1],
+    ["resources", "x"],
+  ]);
+  assert.is(parseGood("kill", "a", "9", "--all").values.get("all"), true);
+  assert.is(parseGood("run", "-d", "a", "--bundle", "/b").values.get("bundle"), "/b");
+  // What is no option of the command is a word.
+  assert.equal(parseGood("kill", "a", "-9").positionals, ["a", "-9"]);
+  assert.is(mistakeIn("update", "a", "-r")[1], 'runc: "update" requires exactly 1 argument(s)');
+  assert.equal(parseGood("exec", "a", "-t", "--env").positionals, ["a", "-t", "--env"]);
+  assert.equal(parseGood("ps", "a", "-f").positionals, ["a", "-f"]);
   assert.equal(parseGood("kill", "--", "--all").positionals, ["--all"]);
   assert.equal(parseGood("state", "-").positionals, ["-"]);
   assert.is(parseGood("--root", "--", "state", "a").globals.get("root"), "--");
