@@ -1,17 +1,20 @@
 // containerd with ts-runc as the runtime of its shim, beside runc: what ctr prints and returns, and what is left. Needs root.
 
-import { existsSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  compareSteps,
   imageName,
+  inTerminal,
   makeImage,
   neutral,
   processesNaming,
   removeEmptyCgroups,
   runtimes,
   type Shown,
+  type Step,
   topCgroups,
 } from "../support/engine.ts";
 import { openRoom, runBriefly, until } from "../support/room.ts";
@@ -53,17 +56,14 @@ address = "${address}.ttrpc"
   });
 }
 
-const ctr = (...argv: readonly string[]) =>
-  runBriefly(["ctr", "--address", address, "--namespace", namespace, ...argv]);
-
-type Step = {
-  readonly argv: readonly string[];
-  /** What ctr must end with and print, for both runtimes alike; without a status, any that is the same for both. */
-  readonly status?: number;
-  readonly output: RegExp;
-  /** In a terminal of script(1). */
-  readonly terminal?: true;
-};
+const command = (...argv: readonly string[]): string[] => [
+  ...["ctr", "--address", address, "--namespace", namespace],
+  ...argv,
+];
+const ctr = (...argv: readonly string[]) => runBriefly(command(...argv));
+/** What a container in the background prints: ctr itself has no logs. */
+const outputFile = join(room.directory, "output");
+const service = `echo out; trap "exit 7" TERM; sleep 1000 & wait`;
 
 /** A row of `ctr task ls`. */
 const row = (id: string, status: string): RegExp =>
@@ -76,11 +76,13 @@ const lingering = "readlink /proc/self/fd/0; sleep 1";
 
 const steps: readonly Step[] = [
   {
+    shows: "exit code",
     argv: run("--rm", imageName, "a1", "sh", "-c", "echo out; id -u; echo err >&2; exit 3"),
     status: 3,
     output: /^out\n0\nerr\n$/,
   },
   {
+    shows: "terminal",
     argv: run(
       "--rm",
       "-t",
@@ -115,9 +117,10 @@ const steps: readonly Step[] = [
     status: 1,
     output: /: exec: "\/etc\/plain": permission denied: unknown\n$/,
   },
-  { argv: run("-d", imageName, "b1", "sleep", "1000"), status: 0, output: /^$/ },
+  { shows: "run", argv: run("-d", imageName, "b1", "sleep", "1000"), status: 0, output: /^$/ },
   { argv: ["task", "ls"], status: 0, output: row("b1", "RUNNING") },
   {
+    shows: "exec",
     argv: ["task", "exec", "--exec-id", "e1", "b1", "sh", "-c", "echo in; echo err >&2; exit 5"],
     status: 5,
     output: /^in\nerr\n$/,
@@ -140,25 +143,41 @@ const steps: readonly Step[] = [
       /^ctr: OCI runtime exec failed: exec failed: unable to start container process: exec: "\/nowhere": stat \/nowhere: no such file or directory: unknown\n$/,
   },
   { argv: ["task", "ps", "b1"], status: 0, output: /^PID +INFO\nPID +-\n$/ },
-  { argv: ["task", "pause", "b1"], status: 0, output: /^$/ },
+  { shows: "pause", argv: ["task", "pause", "b1"], status: 0, output: /^$/ },
   { argv: ["task", "ls"], status: 0, output: row("b1", "PAUSED") },
   {
     argv: ["task", "exec", "--exec-id", "e5", "b1", "true"],
     status: 1,
     output: /cannot exec in a paused state/,
   },
-  { argv: ["task", "resume", "b1"], status: 0, output: /^$/ },
+  { shows: "resume", argv: ["task", "resume", "b1"], status: 0, output: /^$/ },
   { argv: ["task", "resume", "b1"], status: 1, output: /not paused|cannot resume/ },
   // The shim reads the groups itself, and finds none where hierarchies are missing.
   { argv: ["task", "metrics", "b1"], output: /memory\.usage_in_bytes|no metrics received/ },
   // Process 1 has no handler for it.
   { argv: ["task", "kill", "-s", "TERM", "b1"], status: 0, output: /^$/ },
   { argv: ["task", "ls"], status: 0, output: row("b1", "RUNNING") },
-  { argv: ["task", "kill", "-s", "KILL", "b1"], status: 0, output: /^$/ },
+  { shows: "kill", argv: ["task", "kill", "-s", "KILL", "b1"], status: 0, output: /^$/ },
   { argv: ["wait until stopped", "b1"], status: 0, output: /^$/ },
   { argv: ["task", "kill", "b1"], status: 1, output: /process already finished: not found/ },
   { argv: ["task", "rm", "b1"], status: 0, output: /exit with non-zero exit code 137/ },
-  { argv: ["container", "rm", "b1"], status: 0, output: /^$/ },
+  { shows: "rm", argv: ["container", "rm", "b1"], status: 0, output: /^$/ },
+  {
+    argv: run("-d", "--log-uri", `file://${outputFile}`, imageName, "c1", "sh", "-c", service),
+    status: 0,
+    output: /^$/,
+  },
+  { shows: "logs", argv: ["wait for output", "c1"], status: 0, output: /^out\n$/ },
+  // What ctr has of a stop.
+  { argv: ["task", "kill", "-s", "TERM", "c1"], status: 0, output: /^$/ },
+  { argv: ["wait until stopped", "c1"], status: 0, output: /^$/ },
+  {
+    shows: "stop",
+    argv: ["task", "rm", "c1"],
+    status: 0,
+    output: /exit with non-zero exit code 7/,
+  },
+  { argv: ["container", "rm", "c1"], status: 0, output: /^$/ },
   // One shim for both, in the directory of the first: of a deleted directory once that one is gone.
   {
     argv: run(
@@ -212,6 +231,12 @@ async function take({ argv, terminal }: Step, program: string): Promise<Shown> {
     await until(() => ctr("task", "ls").stdout.includes("STOPPED"));
     return { step, status: ctr("task", "ls").stdout.includes(id) ? 0 : 1, output: "" };
   }
+  if (verb === "wait for output") {
+    await until(() => existsSync(outputFile) && readFileSync(outputFile, "utf8").includes("\n"));
+    const written = readFileSync(outputFile, "utf8");
+    rmSync(outputFile);
+    return { step, status: 0, output: written };
+  }
   if (verb === "where the shim is") {
     const places = processesNaming(address).map((pid) => readlinkSync(`/proc/${pid}/cwd`));
     return { step, status: 0, output: places.join("\n") };
@@ -219,24 +244,16 @@ async function take({ argv, terminal }: Step, program: string): Promise<Shown> {
   const options = ["--snapshotter", "native", "--runc-binary", program];
   const place = ["--runc-root", join(room.directory, "runc-root")];
   const full = argv.flatMap((item) => (item === "RUNTIME" ? [...options, ...place] : [item]));
-  const shown = terminal === true ? inTerminal(full) : ctr(...full);
-  const output = neutral(shown.stdout + shown.stderr, program).replace(
+  const shown = terminal === true ? inTerminal(room, command(...full)) : ctr(...full);
+  const printed = neutral(shown.stdout + shown.stderr, program).replace(
     /(?<=\s)\d{2,}(?=\s+(-|[A-Z]+)\n)/g,
     "PID",
   );
   // What has been used differs from run to run: the names are compared.
   if (verb === "task" && id === "metrics") {
-    return { step, status: shown.status, output: output.replace(/^(\S+) +\S*\d.*$/gm, "$1") };
+    return { step, status: shown.status, output: printed.replace(/^(\S+) +\S*\d.*$/gm, "$1") };
   }
-  return { step, status: shown.status, output };
-}
-
-function inTerminal(argv: readonly string[]): ReturnType<typeof runBriefly> {
-  const command = ["ctr", "--address", address, "--namespace", namespace, ...argv];
-  const quoted = command.map((item) => `'${item}'`).join(" ");
-  const file = join(room.directory, "command.sh");
-  writeFileSync(file, quoted);
-  return runBriefly(["script", "-qec", `sh ${file}`, "/dev/null"]);
+  return { step, status: shown.status, output: printed };
 }
 
 withEngine("ctr prints and returns with ts-runc what it does with runc", async () => {
@@ -245,14 +262,7 @@ withEngine("ctr prints and returns with ts-runc what it does with runc", async (
     await until(() => ctr("version").status === 0);
     const imported = ctr("image", "import", "--snapshotter", "native", makeImage(room));
     assert.is(imported.status, 0, imported.stderr);
-    const [ours = [], theirs = ours] = await takeAll();
-    for (const [index, { status, output }] of steps.entries()) {
-      const shown = ours[index];
-      if (status !== undefined)
-        assert.is(shown?.status, status, `${shown?.step}: ${shown?.output}`);
-      assert.match(shown?.output ?? "", output, `${shown?.step}: ${shown?.output}`);
-      assert.equal(shown, theirs[index]);
-    }
+    compareSteps(steps, await takeAll());
     // Every shim has gone with its containers.
     await until(() => processesNaming(address).length <= 1);
     assert.equal(processesNaming(address), []);

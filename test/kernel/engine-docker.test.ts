@@ -6,13 +6,16 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  compareSteps,
   imageName,
+  inTerminal,
   makeImage,
   neutral,
   processesNaming,
   removeEmptyCgroups,
   runtimes,
   type Shown,
+  type Step,
   topCgroups,
 } from "../support/engine.ts";
 import { openRoom, type RuntimeName, runBriefly, until } from "../support/room.ts";
@@ -53,15 +56,6 @@ const command = (...argv: readonly string[]): string[] => [client, "--host", add
 const docker = (...argv: readonly string[]) =>
   runBriefly(command(...argv), { env: { PATH: process.env["PATH"] ?? "", HOME: room.directory } });
 
-type Step = {
-  readonly argv: readonly string[];
-  /** What docker must end with and print, for both runtimes alike. */
-  readonly status: number;
-  readonly output: RegExp;
-  /** In a terminal of script(1). */
-  readonly terminal?: true;
-};
-
 const run = (...argv: readonly string[]): readonly string[] => [
   ...["run", "--network", "none", "--runtime", "RUNTIME"],
   ...argv,
@@ -71,11 +65,13 @@ const shell = (script: string): readonly string[] => ["sh", "-c", script];
 
 const steps: readonly Step[] = [
   {
+    shows: "exit code",
     argv: run("--rm", imageName, ...shell("echo out; id -u; echo err >&2; exit 3")),
     status: 3,
     output: /^out\n0\nerr\n$/,
   },
   {
+    shows: "terminal",
     argv: run("--rm", "-t", imageName, ...shell("readlink /proc/self/fd/0; exit 4")),
     status: 4,
     output: /^\/dev\/pts\/0\n$/,
@@ -122,9 +118,15 @@ const steps: readonly Step[] = [
     status: 126,
     output: /exec: "\/etc\/plain": permission denied: unknown\.\n/,
   },
-  { argv: run("-d", "--name", "d1", imageName, ...shell(service)), status: 0, output: /^ID\n$/ },
-  { argv: ["wait for output", "d1", "1"], status: 0, output: /^out\n$/ },
   {
+    shows: "run",
+    argv: run("-d", "--name", "d1", imageName, ...shell(service)),
+    status: 0,
+    output: /^ID\n$/,
+  },
+  { shows: "logs", argv: ["wait for output", "d1", "1"], status: 0, output: /^out\n$/ },
+  {
+    shows: "exec",
     argv: ["exec", "d1", ...shell("echo in; echo err >&2; exit 5")],
     status: 5,
     output: /^in\nerr\n$/,
@@ -150,18 +152,18 @@ const steps: readonly Step[] = [
   },
   { argv: ["stats", "--no-stream", "--format", "{{.Name}}", "d1"], status: 0, output: /^d1\n$/ },
   { argv: ["update", "--memory", "64m", "--memory-swap", "64m", "d1"], status: 0, output: /^d1\n/ },
-  { argv: ["pause", "d1"], status: 0, output: /^d1\n$/ },
+  { shows: "pause", argv: ["pause", "d1"], status: 0, output: /^d1\n$/ },
   { argv: ["ps", "-a", "--format", "{{.Names}} {{.State}}"], status: 0, output: /^d1 paused\n$/ },
   { argv: ["exec", "d1", "true"], status: 1, output: /is paused/ },
-  { argv: ["unpause", "d1"], status: 0, output: /^d1\n$/ },
-  { argv: ["stop", "--time", "10", "d1"], status: 0, output: /^d1\n$/ },
+  { shows: "resume", argv: ["unpause", "d1"], status: 0, output: /^d1\n$/ },
+  { shows: "stop", argv: ["stop", "--time", "10", "d1"], status: 0, output: /^d1\n$/ },
   { argv: ["inspect", "--format", "{{.State.ExitCode}}", "d1"], status: 0, output: /^7\n$/ },
   // Made anew from the same config.
   { argv: ["start", "d1"], status: 0, output: /^d1\n$/ },
   { argv: ["wait for output", "d1", "2"], status: 0, output: /^out\nout\n$/ },
-  { argv: ["kill", "d1"], status: 0, output: /^d1\n$/ },
+  { shows: "kill", argv: ["kill", "d1"], status: 0, output: /^d1\n$/ },
   { argv: ["wait", "d1"], status: 0, output: /^137\n$/ },
-  { argv: ["rm", "d1"], status: 0, output: /^d1\n$/ },
+  { shows: "rm", argv: ["rm", "d1"], status: 0, output: /^d1\n$/ },
   { argv: run("-d", "--name", "d2", imageName, "sleep", "1000"), status: 0, output: /^ID\n$/ },
   { argv: ["rm", "--force", "d2"], status: 0, output: /^d2\n$/ },
   { argv: ["ps", "-a", "-q"], status: 0, output: /^$/ },
@@ -175,23 +177,13 @@ async function take({ argv, terminal }: Step, name: RuntimeName, program: string
   if (waits) await until(() => written() >= Number(lines));
   const asked = argv.map((item) => (item === "RUNTIME" ? nameOf(name) : item));
   const full = waits ? ["logs", id] : asked;
-  const { status, stdout, stderr } = terminal === true ? inTerminal(full) : docker(...full);
+  const { status, stdout, stderr } =
+    terminal === true ? inTerminal(room, command(...full)) : docker(...full);
   const output = neutral(stdout + stderr, program)
     .replace(/^\d{2,} (?=sh|sleep)/gm, "PID ")
     // The client says so when it is slower than the daemon's error.
     .replace(/^.*error waiting for container: context canceled.*\n/m, "");
   return { step, status, output };
-}
-
-function inTerminal(argv: readonly string[]): ReturnType<typeof runBriefly> {
-  const file = join(room.directory, "command.sh");
-  writeFileSync(
-    file,
-    command(...argv)
-      .map((item) => `'${item}'`)
-      .join(" "),
-  );
-  return runBriefly(["script", "-qec", `sh ${file}`, "/dev/null"]);
 }
 
 withEngine("docker prints and returns with ts-runc what it does with runc", async () => {
@@ -208,13 +200,7 @@ withEngine("docker prints and returns with ts-runc what it does with runc", asyn
       all.push(shown);
       assert.equal(removeEmptyCgroups(topCgroups(cgroupParent)), []);
     }
-    const [ours = [], theirs = ours] = all;
-    for (const [index, { status, output }] of steps.entries()) {
-      const shown = ours[index];
-      assert.is(shown?.status, status, `${shown?.step}: ${shown?.output}`);
-      assert.match(shown?.output ?? "", output, `${shown?.step}: ${shown?.output}`);
-      assert.equal(shown, theirs[index]);
-    }
+    compareSteps(steps, all);
   } finally {
     docker("rm", "--force", "d1", "d2");
     daemon.kill("SIGTERM");

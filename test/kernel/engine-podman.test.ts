@@ -6,13 +6,16 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  compareSteps,
   imageName,
+  inTerminal,
   makeImage,
   neutral,
   processesNaming,
   removeEmptyCgroups,
   runtimes,
   type Shown,
+  type Step,
   topCgroups,
 } from "../support/engine.ts";
 import { openRoom, type RuntimeName, runBriefly, until } from "../support/room.ts";
@@ -63,15 +66,6 @@ const command = (program: string, argv: readonly string[]): string[] => {
 const podman = (program: string, ...argv: readonly string[]) =>
   runBriefly(command(program, argv), { cwd: room.directory, env: environment });
 
-type Step = {
-  readonly argv: readonly string[];
-  /** What podman must end with and print, for both runtimes alike. */
-  readonly status: number;
-  readonly output: RegExp;
-  /** In a terminal of script(1). */
-  readonly terminal?: true;
-};
-
 const apart = [
   ...["--network", "none", "--cgroups", "no-conmon"],
   ...["--cgroup-parent", `/${cgroupParent}`],
@@ -81,11 +75,13 @@ const service = `echo out; trap "exit 7" TERM; sleep 1000 & wait`;
 
 const steps: readonly Step[] = [
   {
+    shows: "exit code",
     argv: run("--rm", imageName, "sh", "-c", "echo out; id -u; echo err >&2; exit 3"),
     status: 3,
     output: /^out\n0\nerr\n$/,
   },
   {
+    shows: "terminal",
     argv: run("--rm", "-t", imageName, "sh", "-c", "echo $(readlink /proc/self/fd/0); exit 4"),
     status: 4,
     output: /^\/dev\/pts\/0\n$/,
@@ -161,9 +157,15 @@ const steps: readonly Step[] = [
     output: /: exec: "\/etc\/plain": permission denied: OCI permission denied\n$/,
   },
   { argv: run("--rm", "--bogus", imageName, "true"), status: 125, output: /unknown flag: --bogus/ },
-  { argv: run("-d", "--name", "d1", imageName, "sh", "-c", service), status: 0, output: /^ID\n$/ },
-  { argv: ["wait for output", "d1", "1"], status: 0, output: /^out\n$/ },
   {
+    shows: "run",
+    argv: run("-d", "--name", "d1", imageName, "sh", "-c", service),
+    status: 0,
+    output: /^ID\n$/,
+  },
+  { shows: "logs", argv: ["wait for output", "d1", "1"], status: 0, output: /^out\n$/ },
+  {
+    shows: "exec",
     argv: ["exec", "d1", "sh", "-c", "echo in; echo err >&2; exit 5"],
     status: 5,
     output: /^in\nerr\n$/,
@@ -194,11 +196,11 @@ const steps: readonly Step[] = [
   },
   { argv: ["stats", "--no-stream", "--format", "{{.Name}}", "d1"], status: 0, output: /^d1\n$/ },
   { argv: ["update", "--memory", "64m", "d1"], status: 0, output: /^ID\n$/ },
-  { argv: ["pause", "d1"], status: 0, output: /^d1\n$/ },
+  { shows: "pause", argv: ["pause", "d1"], status: 0, output: /^d1\n$/ },
   { argv: ["ps", "-a", "--format", "{{.Names}} {{.State}}"], status: 0, output: /^d1 Paused\n$/ },
   { argv: ["pause", "d1"], status: 125, output: /is already paused/ },
-  { argv: ["unpause", "d1"], status: 0, output: /^d1\n$/ },
-  { argv: ["stop", "--time", "10", "d1"], status: 0, output: /^d1\n$/ },
+  { shows: "resume", argv: ["unpause", "d1"], status: 0, output: /^d1\n$/ },
+  { shows: "stop", argv: ["stop", "--time", "10", "d1"], status: 0, output: /^d1\n$/ },
   {
     argv: ["ps", "-a", "--format", "{{.Names}} {{.ExitCode}}"],
     status: 0,
@@ -207,9 +209,9 @@ const steps: readonly Step[] = [
   // Made anew from the same config.
   { argv: ["start", "d1"], status: 0, output: /^d1\n$/ },
   { argv: ["wait for output", "d1", "2"], status: 0, output: /^out\nout\n$/ },
-  { argv: ["kill", "d1"], status: 0, output: /^d1\n$/ },
+  { shows: "kill", argv: ["kill", "d1"], status: 0, output: /^d1\n$/ },
   { argv: ["wait", "d1"], status: 0, output: /^137\n$/ },
-  { argv: ["rm", "d1"], status: 0, output: /^d1\n$/ },
+  { shows: "rm", argv: ["rm", "d1"], status: 0, output: /^d1\n$/ },
   { argv: run("-d", "--name", "d2", imageName, "sleep", "1000"), status: 0, output: /^ID\n$/ },
   { argv: ["rm", "--force", "--time", "0", "d2"], status: 0, output: /^d2\n$/ },
   { argv: ["ps", "-a", "-q"], status: 0, output: /^$/ },
@@ -222,16 +224,11 @@ async function take({ argv, terminal }: Step, program: string): Promise<Shown> {
   const written = (): number => podman(program, "logs", name).stdout.split("\n").length - 1;
   if (waits) await until(() => written() >= Number(lines));
   const full = waits ? ["logs", name] : argv;
-  const shown = terminal === true ? inTerminal(program, full) : podman(program, ...full);
+  const shown =
+    terminal === true
+      ? inTerminal(room, command(program, full), { cwd: room.directory, env: environment })
+      : podman(program, ...full);
   return { step, status: shown.status, output: neutral(shown.stdout + shown.stderr, program) };
-}
-
-function inTerminal(program: string, argv: readonly string[]): ReturnType<typeof runBriefly> {
-  const file = join(room.directory, "command.sh");
-  const quoted = command(program, argv).map((item) => `'${item}'`);
-  writeFileSync(file, quoted.join(" "));
-  const script = ["script", "-qec", `sh ${file}`, "/dev/null"];
-  return runBriefly(script, { cwd: room.directory, env: environment });
 }
 
 /** Containers below the default state root of a runtime that were made from this room. */
@@ -270,13 +267,7 @@ withEngine("podman prints and returns with ts-runc what it does with runc", asyn
       await until(() => statesOf(runtime).length === 0);
       assert.equal(statesOf(runtime), []);
     }
-    const [ours = [], theirs = ours] = all;
-    for (const [index, { status, output }] of steps.entries()) {
-      const shown = ours[index];
-      assert.is(shown?.status, status, `${shown?.step}: ${shown?.output}`);
-      assert.match(shown?.output ?? "", output, `${shown?.step}: ${shown?.output}`);
-      assert.equal(shown, theirs[index]);
-    }
+    compareSteps(steps, all);
     await until(() => processesNaming(room.directory).length === 0);
     assert.equal(processesNaming(room.directory), []);
     assert.equal(removeEmptyCgroups(topCgroups(cgroupParent)), []);

@@ -12,7 +12,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { executable, runc } from "../cli/executable.ts";
+import * as assert from "uvu/assert";
+import { executable, type Outcome, type RunOptions, runc } from "../cli/executable.ts";
 import { type Room, type RuntimeName, runBriefly } from "./room.ts";
 
 export const imageName = "localhost/ts-runc-test:1";
@@ -86,6 +87,61 @@ export const runtimes: readonly (readonly [RuntimeName, string])[] = [
   ["ts-runc", executable],
   ...(runc === undefined ? [] : [["runc", runc] as const]),
 ];
+
+/** What every engine is shown to do with a busybox container. */
+const duties = [
+  "run",
+  "exit code",
+  "terminal",
+  "exec",
+  "logs",
+  "pause",
+  "resume",
+  "stop",
+  "kill",
+  "rm",
+] as const;
+
+/** One call of an engine's client. */
+export type Step = {
+  readonly argv: readonly string[];
+  /** What it must end with and print, for both runtimes alike; without a status, any that is the same for both. */
+  readonly status?: number;
+  readonly output: RegExp;
+  /** In a terminal of script(1). */
+  readonly terminal?: true;
+  readonly shows?: (typeof duties)[number];
+};
+
+/** Compares what the steps have shown, first with ts-runc and then with runc, with each other and with what is expected. */
+export function compareSteps(
+  steps: readonly Step[],
+  [ours = [], theirs = ours]: readonly (readonly Shown[])[],
+): void {
+  const shown = new Set(steps.map(({ shows }) => shows));
+  assert.equal(
+    duties.filter((duty) => !shown.has(duty)),
+    [],
+    "no step shows it",
+  );
+  for (const [index, { status, output }] of steps.entries()) {
+    const own = ours[index];
+    if (status !== undefined) assert.is(own?.status, status, `${own?.step}: ${own?.output}`);
+    assert.match(own?.output ?? "", output, `${own?.step}: ${own?.output}`);
+    assert.equal(own, theirs[index]);
+  }
+}
+
+/** Runs a command in a terminal of script(1). */
+export function inTerminal(
+  room: Room,
+  command: readonly string[],
+  options: RunOptions = {},
+): Outcome {
+  const file = join(room.directory, "command.sh");
+  writeFileSync(file, command.map((item) => `'${item}'`).join(" "));
+  return runBriefly(["script", "-qec", `sh ${file}`, "/dev/null"], options);
+}
 
 /** What one step has shown, with what differs from run to run taken out. */
 export type Shown = {
