@@ -253,6 +253,7 @@ mkdir config rootfs
 echo '{"of": "crun"}' >config/config.json
 "$OCI_RUNTIME" --cgroup-manager cgroupfs --root "$state" run --config config.json --detach box
 "$OCI_RUNTIME" --cgroup-manager=systemd --root="$state" create -f config/config.json --pid-file p bundle
+[ "$(cat config.json)" = '{"of": "crun"}' ] || exit 1
 "$OCI_RUNTIME" --cgroup-manager disabled --root "$state" exec --env "A=two  words" -e B=c box sh -e x --root x --config y
 "$OCI_RUNTIME" --root "$state" delete -f --regex 'bo?x|nothing'
 [ -x "$INIT" ] || exit 1
@@ -264,10 +265,7 @@ echo "1..1"; echo "ok 1 - $RUN_TESTS"`,
   const said = readFileSync(calls, "utf8").replaceAll(/\/\S+\/state\b/g, "STATE");
   const lines = said.split("\n").filter((line) => !line.startsWith("--version"));
   assert.is(lines[0], "--root STATE run --detach box");
-  assert.match(
-    lines[1] ?? "",
-    /^--systemd-cgroup --root STATE create --bundle \/\S+ --pid-file p bundle$/,
-  );
+  assert.is(lines[1], "--systemd-cgroup --root STATE create --pid-file p bundle");
   assert.is(
     lines[2],
     "--cgroup-manager disabled --root STATE exec --env A=two  words --env B=c box sh -e x --root x --config y",
