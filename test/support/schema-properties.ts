@@ -11,16 +11,35 @@ export type SchemaProperty = {
   readonly type: string | undefined;
 };
 
+/** A value that the schema does not allow at a path; entries of lists end in `[]`. */
+export type WrongValue = { readonly path: string; readonly value: unknown };
+
 const platforms = /^(windows|solaris|vm|zos|freebsd)$/;
 
 /** Walks the schemas; other platforms' sections are one property each. */
 export function schemaProperties(): readonly SchemaProperty[] {
+  return [...walk().types].map(([path, type]) => ({ path, type }));
+}
+
+/** For each property, and for entries of lists, one value for every rule of the schema that breaks this one alone. */
+export function wrongValues(): readonly WrongValue[] {
+  return walk().wrong;
+}
+
+function walk(): {
+  readonly types: ReadonlyMap<string, string | undefined>;
+  readonly wrong: readonly WrongValue[];
+} {
   const schemas = readSchemas(join(root, "schemas"));
   const found = new Map<string, string | undefined>();
+  const wrong = new Map<string, WrongValue>();
   const visit = (node: unknown, file: string, path: string): void => {
     if (!isSchemaDocument(node)) return;
     const { $ref: reference, items, properties, type } = node;
     if (typeof type === "string" && path !== "" && !path.endsWith("[]")) found.set(path, type);
+    for (const value of path === "" ? [] : breaking(node)) {
+      wrong.set(JSON.stringify([path, value]), { path, value });
+    }
     if (typeof reference === "string") {
       const [name = "", pointer = ""] = reference.split("#");
       const target = name === "" ? file : name;
@@ -37,7 +56,41 @@ export function schemaProperties(): readonly SchemaProperty[] {
     }
   };
   visit(schemas.get("config-schema.json"), "config-schema.json", "");
-  return [...found].map(([path, type]) => ({ path, type }));
+  return { types: found, wrong: [...wrong.values()] };
+}
+
+function* breaking(node: Readonly<Record<string, unknown>>): Generator {
+  const { type, enum: values, minimum, maximum, pattern, minItems } = node;
+  // A value of another type, and of none that the schemas have for the same property.
+  if (typeof type === "string") yield type === "string" ? 17 : "wrong";
+  if (values !== undefined) yield "NO_SUCH_VALUE";
+  if (typeof pattern === "string") yield "no match!";
+  if (minItems !== undefined) yield [];
+  // Others cannot be told from the limit itself.
+  if (typeof minimum === "number" && Number.isSafeInteger(minimum)) yield minimum - 1;
+  if (typeof maximum === "number" && Number.isSafeInteger(maximum)) yield maximum + 1;
+}
+
+/** A config with a value at a path, in the first entry of each list on the way. */
+export function withValue(config: unknown, { path, value }: WrongValue): unknown {
+  return put(config, path.split("."), value);
+}
+
+/** The JSON pointer to that place. */
+export function pointerTo(path: string): string {
+  return `/${path.replaceAll("[]", "/0").replaceAll(".", "/")}`;
+}
+
+function put(node: unknown, names: readonly string[], value: unknown): unknown {
+  const [name = "", ...rest] = names;
+  const isList = name.endsWith("[]");
+  const key = isList ? name.slice(0, -2) : name;
+  const own = typeof node === "object" && node !== null ? node : {};
+  const inner = Object.entries(own).find(([other]) => other === key)?.[1];
+  if (rest.length === 0) return { ...own, [key]: isList ? [value] : value };
+  const first = Array.isArray(inner) ? inner[0] : inner;
+  const changed = put(first, rest, value);
+  return { ...own, [key]: isList ? [changed] : changed };
 }
 
 function resolve(document: unknown, pointer: string): unknown {
