@@ -7,7 +7,7 @@ import { cloneFlags } from "../abi/process.ts";
 import { readField, readWideField, statfsBuffer, statxBuffer } from "../abi/struct.ts";
 import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
-import type { Recovery, Step, Verification } from "../program/step.ts";
+import { type Recovery, type Step, type Verification, wordDevice } from "../program/step.ts";
 import { describeTarget } from "../syscall/print.ts";
 import { type EncodedBatch, goingOn, notExecuted } from "./batch.ts";
 import { header, resultBytes } from "./layout.ts";
@@ -96,6 +96,12 @@ function raiseStep(step: Step, result: number): never {
   });
 }
 
+const deviceFileTypes = {
+  character: fileTypes.S_IFCHR,
+  block: fileTypes.S_IFBLK,
+  fifo: fileTypes.S_IFIFO,
+} as const;
+
 function verify(
   step: Step,
   demand: Verification,
@@ -118,12 +124,13 @@ function verify(
         raise({ kind: "refused", message });
       }
       return;
-    case "character-device": {
+    case "device": {
       const type = readField(statxBuffer, output(), "stx_mode") & fileTypes.S_IFMT;
       const major = readField(statxBuffer, output(), "stx_rdev_major");
       const minor = readField(statxBuffer, output(), "stx_rdev_minor");
-      if (type !== fileTypes.S_IFCHR || major !== demand.major || minor !== demand.minor) {
-        refuse(`is not the character device ${demand.major}:${demand.minor}`);
+      const isNumber = major === demand.major && minor === demand.minor;
+      if (type !== deviceFileTypes[demand.type] || !(isNumber || demand.type === "fifo")) {
+        refuse(`is not ${wordDevice(demand)}`);
       }
       return;
     }

@@ -2,7 +2,14 @@
 
 import { AT_FDCWD, atFlags, type DeviceNumber, fileTypes, openFlags } from "../abi/file.ts";
 import { openTreeFlags } from "../abi/mount.ts";
-import { ignore, type Step, step } from "../program/step.ts";
+import {
+  ignore,
+  rarelyInStages,
+  type Stages,
+  type Step,
+  step,
+  type Verification,
+} from "../program/step.ts";
 import type { Device } from "../spec/types.ts";
 import {
   close,
@@ -95,42 +102,54 @@ function groupByDirectory(devices: readonly Device[]): readonly {
 
 type Place = { readonly name: string; readonly directory: string; readonly slotName: string };
 
-/** mknod(2); a node that is there already is verified to be the right one before its mode and owner are changed. */
+/** mknod(2). */
 function makeDevice(device: Device, { name, directory, slotName }: Place): Step[] {
   const doing = `making the device ${device.path}`;
   const mode = (device.fileMode ?? 0o666) & 0o7777;
   const node = { type: nodeType(device), mode, device: deviceNumber(device) };
-  const found = `${slotName}.found`;
-  const uid = device.uid ?? 0;
-  const gid = device.gid ?? 0;
+  const { uid = 0, gid = 0 } = device;
+  const named = { uid, gid, flags: AT_SYMLINK_NOFOLLOW };
+  const place = { name, directory, slotName };
   return [
     step(doing, mknodat(slot(directory), name, node), {
-      recovery: {
-        errnos: ["EEXIST"],
-        steps: [
-          step(doing, openat(slot(directory), name, { flags: O_PATH | O_NOFOLLOW | O_CLOEXEC }), {
-            slot: found,
-          }),
-          step(doing, statx(slot(found), "", AT_EMPTY_PATH), {
-            slot: `${found}.stat`,
-            ...(node.type === fileTypes.S_IFCHR
-              ? { verify: { kind: "character-device", ...node.device } }
-              : {}),
-          }),
-          // Through the descriptor: by its name it could be a link, which fchmodat follows, out of the root at that, as
-          // these steps run before anyone looks at what statx said. Kernels before 6.6 leave the mode as it is.
-          step(doing, changeMode(found, mode), {
-            recovery: ignore("ENOSYS", "EOPNOTSUPP", "EROFS"),
-          }),
-          step(doing, close(slot(found))),
-        ],
-        next: "skip",
-      },
+      ...(uid === 0 && gid === 0
+        ? {}
+        : { onSuccess: [step(doing, fchownat(slot(directory), name, named))] }),
+      recovery: rarelyInStages("EEXIST", "skip", () => takeDevice(device, mode, place)),
     }),
+  ];
+}
+
+/**
+ * Takes a node that is there already: once it is verified to be the right one its mode and owner are changed. By the descriptor: by
+ * its name it could be another one by then. Kernels before 6.6 leave the mode as it is.
+ */
+function* takeDevice(device: Device, mode: number, { name, directory, slotName }: Place): Stages {
+  const doing = `making the device ${device.path}`;
+  const found = `${slotName}.found`;
+  const { uid = 0, gid = 0 } = device;
+  yield [
+    step(doing, openat(slot(directory), name, { flags: O_PATH | O_NOFOLLOW | O_CLOEXEC }), {
+      slot: found,
+    }),
+    step(doing, statx(slot(found), "", AT_EMPTY_PATH), {
+      slot: `${found}.stat`,
+      target: device.path,
+      verify: demandDevice(device),
+    }),
+  ];
+  yield [
+    step(doing, changeMode(found, mode), { recovery: ignore("ENOSYS", "EOPNOTSUPP", "EROFS") }),
     ...(uid === 0 && gid === 0
       ? []
-      : [step(doing, fchownat(slot(directory), name, { uid, gid, flags: AT_SYMLINK_NOFOLLOW }))]),
+      : [step(doing, fchownat(slot(found), "", { uid, gid, flags: AT_EMPTY_PATH }))]),
+    step(doing, close(slot(found))),
   ];
+}
+
+function demandDevice(device: Device): Verification {
+  const types = { c: "character", u: "character", b: "block", p: "fifo" } as const;
+  return { kind: "device", type: types[device.type], ...deviceNumber(device) };
 }
 
 /** fchmodat2(2) on an O_PATH descriptor. */
@@ -155,9 +174,8 @@ function bindDevice(device: Device, { name, directory, slotName }: Place): Step[
     step(doing, openTree(AT_FDCWD, device.path, flags), { slot: source }),
     step(doing, statx(slot(source), "", AT_EMPTY_PATH), {
       slot: `${source}.stat`,
-      ...(nodeType(device) === fileTypes.S_IFCHR
-        ? { verify: { kind: "character-device", ...deviceNumber(device) } }
-        : {}),
+      target: device.path,
+      verify: demandDevice(device),
     }),
     step(doing, mknodat(slot(directory), name, file), { recovery: ignore("EEXIST") }),
     step(doing, openat(slot(directory), name, { flags: O_PATH | O_NOFOLLOW | O_CLOEXEC }), {
@@ -194,7 +212,7 @@ export function openNull(): Step[] {
     }),
     step(doing, statx(slot(nullSlot), "", AT_EMPTY_PATH), {
       slot: "null.stat",
-      verify: { kind: "character-device", major: 1, minor: 3 },
+      verify: { kind: "device", type: "character", major: 1, minor: 3 },
     }),
   ];
 }

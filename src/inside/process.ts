@@ -105,7 +105,7 @@ export function reopenNullStreams(streams: readonly number[]): Step[] {
         // (CVE-2026-88265).
         step(doing, statx(slot("stream"), "", atFlags.AT_EMPTY_PATH), {
           slot: "stream.stat",
-          verify: { kind: "character-device", major: 1, minor: 3 },
+          verify: { kind: "device", type: "character", major: 1, minor: 3 },
         }),
         ...streams.map((fd) => step(doing, dup3(slot("stream"), fd))),
         step(doing, close(slot("stream"))),

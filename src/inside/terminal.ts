@@ -32,7 +32,7 @@ export function findMultiplexer(relayFd: number): Step[] {
     openInRoot(doing, "/dev/pts/ptmx", { slot: found.value, resolve: inRootWithoutLinks }),
     step(doing, statx(found, "", AT_EMPTY_PATH), {
       slot: "ptmx.stat",
-      verify: { kind: "character-device", ...ptmxDevice },
+      verify: { kind: "device", type: "character", ...ptmxDevice },
     }),
     step(doing, fstatfs(found), {
       slot: "ptmx.statfs",

@@ -14,7 +14,7 @@
 import { printSyscall } from "../syscall/print.ts";
 import { type Operand, type Syscall, slot } from "../syscall/value.ts";
 import { type InitProgram, isClose, type Part } from "./program.ts";
-import type { Recovery, Step, Verification } from "./step.ts";
+import { type Recovery, type Step, type Verification, wordDevice } from "./step.ts";
 
 /** Prints the whole program. Deterministic: the same bundle on the same facts gives the same text. */
 export function printProgram(program: InitProgram): string {
@@ -109,8 +109,8 @@ function printNext({ next, stages }: Recovery): string {
 
 function printVerification(verification: Verification): string {
   switch (verification.kind) {
-    case "character-device":
-      return `the character device ${verification.major}:${verification.minor}`;
+    case "device":
+      return wordDevice(verification);
     case "same-file":
       return "the file that the runtime saw";
     case "file-system":

@@ -32,8 +32,13 @@ export type Stages = Generator<readonly Step[], void, Findings>;
 
 /** What the runtime demands of a step's output or result when the batch has been answered; nothing of the container ran before. */
 export type Verification =
-  /** statx: a character device of this number, so that a planted file is not used as a source (CVE-2025-31133). */
-  | { readonly kind: "character-device"; readonly major: number; readonly minor: number }
+  /** statx: a device of this number, or a fifo, so that a planted file is not used as a source (CVE-2025-31133). */
+  | {
+      readonly kind: "device";
+      readonly type: "character" | "block" | "fifo";
+      readonly major: number;
+      readonly minor: number;
+    }
   /** statx: the file that the runtime looked at itself, before the program ran. */
   | { readonly kind: "same-file"; readonly device: string; readonly inode: bigint }
   /** fstatfs: a file system of this magic number. */
@@ -123,4 +128,10 @@ export function rarelyInStages(
       return done === true ? [] : value;
     },
   };
+}
+
+/** A demanded device in words: `the character device 1:3`. */
+export function wordDevice(device: Verification & { readonly kind: "device" }): string {
+  const { type, major, minor } = device;
+  return type === "fifo" ? "a fifo" : `the ${type} device ${major}:${minor}`;
 }

@@ -153,9 +153,9 @@ test("readAnswer() demands a result", () => {
   refuses(getppid(), demand, { results: [0] });
 });
 
-test("readAnswer() demands a character device by type and number", () => {
+test("readAnswer() demands a device by type and number", () => {
   const call = statx(5, "", 0x1000);
-  const demand = { kind: "character-device", major: 1, minor: 3 } as const;
+  const demand = { kind: "device", type: "character", major: 1, minor: 3 } as const;
   const found = (mode: number, major: number, minor: number): Found => ({
     results: [0],
     output: filled(statxBuffer, { stx_mode: mode, stx_rdev_major: major, stx_rdev_minor: minor }),
@@ -165,6 +165,12 @@ test("readAnswer() demands a character device by type and number", () => {
   refuses(call, demand, found(fileTypes.S_IFREG, 1, 3));
   refuses(call, demand, found(fileTypes.S_IFCHR, 1, 5));
   refuses(call, demand, found(fileTypes.S_IFCHR, 5, 3));
+  const block = { ...demand, type: "block" } as const;
+  verify(call, block, found(fileTypes.S_IFBLK, 1, 3));
+  refuses(call, block, found(fileTypes.S_IFCHR, 1, 3));
+  const fifo = { ...demand, type: "fifo" } as const;
+  verify(call, fifo, found(fileTypes.S_IFIFO, 0, 0));
+  refuses(call, fifo, found(fileTypes.S_IFREG, 0, 0));
 });
 
 test("readAnswer() demands the file that the runtime saw, with an inode number beyond 53 bits", () => {

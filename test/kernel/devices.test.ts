@@ -1,12 +1,12 @@
 // linux.devices: every type, with number, mode and owner, beside runc; in a user namespace the host's nodes; what is looked at
 // by descriptor. And the sections of other platforms, which are looked at and have no effect. Needs root.
 
-import { writeFileSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { logMessages, runc } from "../cli/executable.ts";
-import { openRoom, type Room, type RuntimeName } from "../support/room.ts";
+import { openRoom, type Room, type RuntimeName, runBriefly } from "../support/room.ts";
 
 const test = suite("kernel/devices");
 const room = openRoom("devices");
@@ -49,6 +49,56 @@ const seen = [
   "/dev/fifo 1192 3:0 0:0",
   "/deep/below/dev 21b6 0:0 1:5",
 ];
+
+test("what is at a device's place and is another thing is refused, and stays as it is", () => {
+  for (const device of [
+    { type: "c", path: "/place", major: 10, minor: 229 },
+    { type: "b", path: "/place", major: 7, minor: 300 },
+    { type: "p", path: "/place" },
+  ]) {
+    for (const make of [
+      (path: string) => mkdirSync(path, { mode: 0o700 }),
+      (path: string) => writeFileSync(path, "", { mode: 0o600 }),
+      (path: string) =>
+        assert.is(runBriefly(["mknod", "-m", "600", path, "c", "1", "3"]).status, 0),
+    ]) {
+      const { directory, rootfs } = room.makeBundle({
+        mounts,
+        linux: { devices: [{ ...device, fileMode: 0o666, uid: 5 }] },
+      });
+      const path = join(rootfs, "place");
+      make(path);
+      const before = statSync(path);
+      const { status, stderr } = room.tsRunc(["create", "-b", directory, room.newId()]);
+      assert.is(status, 1);
+      assert.match(
+        stderr,
+        /making the device \/place: \/place is not (the (character|block) device|a fifo)/,
+      );
+      const after = statSync(path);
+      assert.equal(
+        [after.mode, after.uid, after.ctimeMs],
+        [before.mode, before.uid, before.ctimeMs],
+      );
+    }
+  }
+});
+
+test("a device that is there already gets mode and owner", () => {
+  const devices = [
+    { type: "c", path: "/place", major: 1, minor: 7, fileMode: 0o640, uid: 5, gid: 6 },
+  ];
+  const { directory, rootfs } = room.makeBundle({
+    mounts,
+    process: lookAt("/place"),
+    linux: { devices },
+  });
+  const place = join(rootfs, "place");
+  assert.is(runBriefly(["mknod", "-m", "600", place, "c", "1", "7"]).status, 0);
+  const { stdout, stderr } = room.tsRunc(["run", "-b", directory, room.newId()]);
+  // Without fchmodat2, which came with Linux 6.6, the mode stays.
+  assert.match(stdout, /^\/place 21(a0|80) 5:6 1:7\n$/, stderr);
+});
 
 beside("devices of every type have number, mode and owner, as with runc", () => {
   const change = { process: lookAt(...devices.map(({ path }) => path)), linux: { devices } };

@@ -63,7 +63,7 @@ test("printSteps() prints every demand", () => {
     lines(step("looking", call, { verify }))[1]?.split("  # ")[1] ?? "";
   const look = statx(5, "", 0x1000);
   assert.is(
-    demand(look, { kind: "character-device", major: 1, minor: 3 }),
+    demand(look, { kind: "device", type: "character", major: 1, minor: 3 }),
     "must be the character device 1:3",
   );
   const same: Verification = { kind: "same-file", device: "8:1", inode: 5n };
