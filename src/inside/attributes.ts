@@ -68,7 +68,12 @@ export function planExecutionDomain({ personality: asked, memoryPolicy }: Linux)
 function planMemoryPolicy({ mode, nodes = "", flags = [] }: MemoryPolicy): Step[] {
   if (mode === undefined) return [];
   const bits = flags.reduce((sum, flag) => sum | memoryPolicyFlags[flag], 0);
-  return [step(`setting the memory policy ${mode}`, setMempolicy(mode, bits, indexMask(nodes)))];
+  return [
+    step(
+      `setting the memory policy ${[mode, nodes].join(" ").trim()}`,
+      setMempolicy(mode, bits, indexMask(nodes)),
+    ),
+  ];
 }
 
 /**

@@ -73,5 +73,5 @@ function softUntilStart({ type, soft }: Limit): bigint {
 }
 
 function setLimit(limit: Limit): Step {
-  return step(`setting ${limit.type}`, prlimit(0, limit));
+  return step(`setting ${limit.type} to ${limit.soft} and ${limit.hard}`, prlimit(0, limit));
 }

@@ -140,7 +140,7 @@ test("memory comes from where the policy says", () => {
   expectRun(policyOf(relative), / interleave=relative:0 /);
   expectRefusal(
     policyOf({ mode: "MPOL_BIND", nodes: "900" }),
-    "setting the memory policy MPOL_BIND: set_mempolicy: invalid argument",
+    "setting the memory policy MPOL_BIND 900: set_mempolicy: invalid argument",
   );
 });
 

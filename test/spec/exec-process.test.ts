@@ -35,7 +35,7 @@ const own = process({
   terminal: true,
   env: ["A=1"],
   user: { uid: 1, gid: 2, umask: 0o27, additionalGids: [3] },
-  capabilities: { bounding: ["CAP_KILL"], effective: ["CAP_KILL"] },
+  capabilities: { bounding: ["CAP_KILL"], effective: ["CAP_KILL"], permitted: ["CAP_KILL"] },
   rlimits: [{ type: "RLIMIT_CORE", soft: 1, hard: 2 }],
   noNewPrivileges: true,
   oomScoreAdj: 5,
@@ -72,7 +72,7 @@ test("changeProcess() never makes a capability inheritable (CVE-2022-29162)", ()
   assert.equal(changeProcess(own, added).capabilities, {
     bounding: ["CAP_KILL", "CAP_CHOWN"],
     effective: ["CAP_KILL", "CAP_CHOWN"],
-    permitted: ["CAP_CHOWN"],
+    permitted: ["CAP_KILL", "CAP_CHOWN"],
   });
   const inheriting = process({ capabilities: { inheritable: ["CAP_KILL"] } });
   const { inheritable, ambient } = changeProcess(inheriting, added).capabilities ?? {};

@@ -97,6 +97,17 @@ const processCases: readonly RuleCase[] = [
     message: "above the hard one",
   },
   {
+    name: "an effective capability that is not permitted",
+    broken: makeConfig({
+      process: { capabilities: { effective: ["CAP_CHOWN", "CAP_KILL"], permitted: ["CAP_CHOWN"] } },
+    }),
+    sound: makeConfig({
+      process: { capabilities: { effective: ["CAP_KILL", "CAP_WISH"], permitted: ["CAP_KILL"] } },
+    }),
+    pointer: "/process/capabilities/effective/1",
+    message: '"CAP_KILL" is not among the permitted ones',
+  },
+  {
     name: "the same rlimit twice",
     broken: makeConfig({
       process: {
@@ -336,6 +347,13 @@ const namespaceCases: readonly RuleCase[] = [
     }),
     pointer: "/linux/timeOffsets",
     message: "existing time namespace",
+  },
+  {
+    name: "an offset of a clock that has none",
+    broken: makeConfig({ linux: { ...inTime, timeOffsets: { realtime: { secs: 1 } } } }),
+    sound: makeConfig({ linux: { ...inTime, timeOffsets: { boottime: { secs: 1 } } } }),
+    pointer: "/linux/timeOffsets",
+    message: 'monotonic or boottime, got "realtime"',
   },
   {
     name: "nanoseconds that make a second",
@@ -752,6 +770,26 @@ const seccompCases: readonly RuleCase[] = [
     sound: withSeccomp(filter),
     pointer: "/linux/seccomp/defaultAction",
     message: "SCMP_ACT_NOTIFY cannot be used as default action",
+  },
+  {
+    name: "a default error number beyond the kernel's",
+    broken: withSeccomp({ defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 4096 }),
+    sound: withSeccomp({ defaultAction: "SCMP_ACT_TRACE", defaultErrnoRet: 4096 }),
+    pointer: "/linux/seccomp/defaultErrnoRet",
+    message: "must be at most 4095 with SCMP_ACT_ERRNO, got 4096",
+  },
+  {
+    name: "an error number beyond the kernel's",
+    broken: withSeccomp({
+      ...filter,
+      syscalls: [{ names: ["close"], action: "SCMP_ACT_ERRNO", errnoRet: 70_000 }],
+    }),
+    sound: withSeccomp({
+      ...filter,
+      syscalls: [{ names: ["close"], action: "SCMP_ACT_ERRNO", errnoRet: 4095 }],
+    }),
+    pointer: "/linux/seccomp/syscalls/0/errnoRet",
+    message: "must be at most 4095 with SCMP_ACT_ERRNO, got 70000",
   },
   {
     name: "a default errno for an action without one",

@@ -12,7 +12,8 @@ function warningsIn(config: unknown): readonly string[] {
 }
 
 test("findWarnings() has nothing to say about a plain config", () => {
-  const capabilities = { bounding: ["CAP_KILL"], effective: ["CAP_CHECKPOINT_RESTORE"] };
+  const names = ["CAP_CHECKPOINT_RESTORE"];
+  const capabilities = { bounding: ["CAP_KILL"], effective: names, permitted: names };
   assert.equal(warningsIn(makeConfig({ process: { capabilities, env: ["A=", "B=1"] } })), []);
 });
 

@@ -76,6 +76,10 @@ export const namespaceRules: readonly Rule<Spec>[] = [
         "time offsets cannot be set in an existing time namespace",
       );
       for (const [clock, { nanosecs = 0 }] of offsets) {
+        yield* findWhen(
+          clock !== "monotonic" && clock !== "boottime",
+          () => `must be about monotonic or boottime, got ${show(clock)}`,
+        );
         const broken = nanosecs > 999_999_999;
         yield* findWhen(
           broken,

@@ -1,5 +1,6 @@
 // The rules for a process, whether it is config.json's or stands alone for `exec`; pointers are relative to the process.
 
+import { capabilityNames } from "../capability-names.ts";
 import { judgeIndexList } from "../index-list.ts";
 import type { Process } from "../types.ts";
 import {
@@ -75,6 +76,17 @@ export const processRules: readonly Rule<Process>[] = [
         yield { at: `/additionalGids${at}`, message };
       }
     },
+  },
+  {
+    // capset(2) refuses it, without a word about which.
+    section: "config.md#linux-process",
+    pointer: "/capabilities/effective",
+    find: ({ capabilities: { effective, permitted = [] } = {} }) =>
+      findEach(effective, (name) =>
+        capabilityNames.includes(name) && !permitted.includes(name)
+          ? `${show(name)} is not among the permitted ones`
+          : undefined,
+      ),
   },
   {
     // Spec: config.md#posix-process MUST (an error for limits without a kernel interface).

@@ -45,6 +45,7 @@ function* findSeccomp(seccomp: Seccomp | undefined): Generator<Finding> {
     () => `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${defaultAction}`,
     "/defaultErrnoRet",
   );
+  yield* findErrno(defaultErrnoRet, { action: defaultAction, at: "/defaultErrnoRet" });
   yield* findWhen(
     notifies && listenerPath === "",
     "must be set when SCMP_ACT_NOTIFY is used",
@@ -75,6 +76,7 @@ function* findRule({ names, action, errnoRet, args = [] }: SeccompRule): Generat
     () => `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${action}`,
     "/errnoRet",
   );
+  yield* findErrno(errnoRet, { action, at: "/errnoRet" });
   for (const [index, { index: argument, value, valueTwo }] of args.entries()) {
     yield* findWhen(
       argument > 5,
@@ -88,6 +90,18 @@ function* findRule({ names, action, errnoRet, args = [] }: SeccompRule): Generat
       `/args/${index}`,
     );
   }
+}
+
+/** The kernel's largest error number; a tracer gets 16 bits of anything. */
+const errnoMax = { SCMP_ACT_ERRNO: 4095, SCMP_ACT_TRACE: 0xffff } as const;
+
+function* findErrno(
+  errno: number | undefined,
+  { action, at }: { readonly action: SeccompAction; readonly at: string },
+): Generator<Finding> {
+  if (errno === undefined || (action !== "SCMP_ACT_ERRNO" && action !== "SCMP_ACT_TRACE")) return;
+  const max = errnoMax[action];
+  yield* findWhen(errno > max, () => `must be at most ${max} with ${action}, got ${errno}`, at);
 }
 
 function hasErrno(action: SeccompAction): boolean {
