@@ -1,5 +1,5 @@
-// Options that cannot be meant, of the commands that act on a container that runs: beside real runc, option by option,
-// generated from the table of commands. Needs root.
+// Options that cannot be meant, of the commands that act on a container that runs, and of those that make one: beside real runc,
+// option by option, generated from the table of commands. Needs root.
 
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
@@ -28,8 +28,14 @@ const words: Readonly<Record<string, readonly string[]>> = {
   resume: [],
   state: [],
   events: [],
+  kill: [],
+  delete: [],
 };
-const tried = allCommands().filter(({ name, options }) => name in words && options.length > 0);
+const withOptions = allCommands().filter(({ options }) => options.length > 0);
+const tried = withOptions.filter(({ name }) => name in words);
+const making = withOptions.filter(({ name }) => name === "create" || name === "run");
+/** These act on no container, or CRIU has its own tests; test/cli/table.test.ts tries them all without one. */
+const others = ["checkpoint", "restore", "list", "spec", "program"];
 
 test.before(() => {
   for (const runtime of runtimes) {
@@ -50,6 +56,7 @@ const known: readonly { readonly on: RegExp; readonly why: string }[] = [
   { on: /^exec --user: empty/, why: "an empty text is no user" },
   { on: /^exec --cap: /, why: "1.1.5 crashes where the config has no capabilities" },
   { on: /^exec --preserve-fds: negative/, why: "a negative number of descriptors is none" },
+  { on: /^(create|run) --preserve-fds: negative/, why: "a negative number of descriptors is none" },
   { on: /^update --kernel-memory/, why: "obsolete, and not read since 1.2" },
 ];
 
@@ -91,6 +98,41 @@ for (const command of tried) {
     }
   });
 }
+
+for (const command of making) {
+  test(`${command.name} refuses what runc refuses, where there is a bundle, and leaves nothing`, async () => {
+    const theirs = runc === undefined ? undefined : runcOptions(command.name);
+    const one = room.makeBundle({ process: { args: ["true"] } });
+    const see = (runtime: RuntimeName, line: BadLine) => {
+      const outcome = room.runtime(runtime, line.argv, { cwd: one.directory });
+      room.runtime(runtime, ["delete", "--force", `${id}-new`]);
+      return { status: outcome.status, view: viewFailure(outcome, [one.directory]) };
+    };
+    for (const line of badOptionLines(command, [`${id}-new`])) {
+      const ours = see("ts-runc", line);
+      if (theirs?.has(line.option ?? "") !== true || known.some(({ on }) => on.test(line.name))) {
+        continue;
+      }
+      const wanted = see("runc", line);
+      assert.is(ours.status, wanted.status, `${line.name}: ${ours.view} and not ${wanted.view}`);
+      if (ours.status === 0) continue;
+      assert.ok(speaksOf(ours.view, line, wanted.view), `${line.name}: ${ours.view}`);
+    }
+    const left = await room.leftovers();
+    assert.equal(
+      left.filter((line) => line.includes(`${id}-new`)),
+      [],
+    );
+  });
+}
+
+test("every command with options is tried, or known to have none for a container", () => {
+  const names = [...tried, ...making].map(({ name }) => name);
+  assert.equal(
+    withOptions.map(({ name }) => name).filter((name) => ![...names, ...others].includes(name)),
+    [],
+  );
+});
 
 test("nothing is left", async () => {
   for (const runtime of runtimes) room.runtime(runtime, ["delete", "--force", ids[runtime]]);
