@@ -38,6 +38,7 @@ test_packages=(
   "e2fsprogs /usr/sbin/mke2fs"
   "iproute2 /usr/sbin/ip"
   "strace /usr/bin/strace"
+  "valgrind /usr/bin/valgrind"
   "procps /usr/bin/ps"
   "uidmap /usr/bin/newuidmap"
   "tmux /usr/bin/tmux"

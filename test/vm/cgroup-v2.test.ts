@@ -34,6 +34,7 @@ const leftOut = [
   "exec-terminal",
   "hook-troubles",
   "hostile-directory",
+  "instructions",
   "options",
   "stub-pid1",
   "stub-soak",
