@@ -46,10 +46,14 @@ const deviceLinks: readonly (readonly [name: string, target: string])[] = [
   ["stderr", "/proc/self/fd/2"],
 ];
 
-/** The devices of config.json and the default ones that it does not list itself. */
+/** The devices of config.json, without slashes that mean nothing, and the default ones that it does not list itself. */
 export function effectiveDevices(listed: readonly Device[]): readonly Device[] {
-  const paths = new Set(listed.map(({ path }) => path));
-  return [...defaultDevices.filter(({ path }) => !paths.has(path)), ...listed];
+  const clean = listed.map((device) => ({
+    ...device,
+    path: device.path.replace(/\/+/g, "/").replace(/(?<=.)\/$/, ""),
+  }));
+  const paths = new Set(clean.map(({ path }) => path));
+  return [...defaultDevices.filter(({ path }) => !paths.has(path)), ...clean];
 }
 
 /**

@@ -100,6 +100,15 @@ test("a device that is there already gets mode and owner", () => {
   assert.match(stdout, /^\/place 21(a0|80) 5:6 1:7\n$/, stderr);
 });
 
+test("slashes that mean nothing in a device's path are passed over", () => {
+  const odd = [
+    { type: "c", path: "//dev//odd/", major: 1, minor: 5 },
+    { type: "c", path: "/dev//null", major: 1, minor: 3, fileMode: 0o600 },
+  ];
+  const { output } = run({ process: lookAt("/dev/odd", "/dev/null"), linux: { devices: odd } });
+  assert.equal(output.split("\n"), ["/dev/odd 21b6 0:0 1:5", "/dev/null 2180 0:0 1:3"]);
+});
+
 beside("devices of every type have number, mode and owner, as with runc", () => {
   const change = { process: lookAt(...devices.map(({ path }) => path)), linux: { devices } };
   const ours = run(change);
