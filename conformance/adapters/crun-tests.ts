@@ -24,11 +24,7 @@ export const crunTests: Adapter = {
     return [...python, "tests/init is missing: make tests/init, or have a gcc in PATH"];
   },
   programs: (room) => {
-    const cwd = join(room.scratch, "work");
     const init = initProgram(room);
-    // Some tests call it by its place in the checkout.
-    mkdirSync(join(cwd, "tests"), { recursive: true });
-    symlinkSync(init, join(cwd, "tests/init"));
     const env = {
       OCI_RUNTIME: wrapRuntime(room, dialect(room)),
       INIT: init,
@@ -37,13 +33,23 @@ export const crunTests: Adapter = {
     return testFiles(room).map((file) => ({
       name: file.replace(/^test_|\.py$/g, ""),
       argv: ["python3", join(room.checkout, "tests", file)],
-      // The tests make their bundles and state roots in a directory of their own below this one, and remove it.
-      cwd,
+      cwd: workPlace(room, file, init),
       env: { ...env, PYTHONDONTWRITEBYTECODE: "1" },
     }));
   },
   read: ({ output }) => readTap(output),
 };
+
+/**
+ * Where the tests of a file make their bundles, in a directory with the pid of the file's program in its name: pids are not the
+ * programs' own here. Some of them call init by its place in the checkout.
+ */
+function workPlace({ scratch }: Room, file: string, init: string): string {
+  const place = join(scratch, "work", file);
+  mkdirSync(join(place, "tests"), { recursive: true });
+  symlinkSync(init, join(place, "tests/init"));
+  return place;
+}
 
 function testFiles({ checkout }: Room): readonly string[] {
   const directory = join(checkout, "tests");
