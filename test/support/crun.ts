@@ -21,7 +21,9 @@ export function hideUnusedTree(): string {
 /** The arguments that run crun, with a state root in the room. */
 function crunCommand(room: Room, ...argv: readonly string[]): readonly string[] {
   const command = [crun, "--root", join(room.directory, "crun-state"), ...argv];
-  return ["unshare", "-m", "sh", "-c", `${hideUnusedTree()} && exec "$@"`, "sh", ...command];
+  // It gives its standard input to the container's user, and be it the host's null device: so that is something else.
+  const script = `${hideUnusedTree()} && exec "$@" <<end\nend\n`;
+  return ["unshare", "-m", "sh", "-c", script, "sh", ...command];
 }
 
 /** Runs crun to its end. */
