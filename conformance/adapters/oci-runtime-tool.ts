@@ -20,11 +20,15 @@ export const ociRuntimeTool: Adapter = {
   programs: (room) => {
     const bundles = join(room.scratch, "bundles");
     cpSync(samples, bundles, { recursive: true, filter: (path) => !isMade.test(path) });
-    const validate = `exec ${quote(join(room.checkout, "oci-runtime-tool"))} validate --path .`;
+    const tool = `${quote(join(room.checkout, "oci-runtime-tool"))} validate --path .`;
+    // It refuses every version of the specification but one, which it names then.
+    const validate = `version=$(${tool} 2>&1 | sed -n 's/.*only handles version \\([^ ,]*\\),.*/\\1/p')
+[ -z "$version" ] || sed -i 's/"ociVersion": *"[^"]*"/"ociVersion": "'"$version"'"/' config.json
+exec ${tool}`;
     const ofSample = (name: string) => ({
       name,
       // One of them pins a namespace in /run, where another run of it would find it.
-      argv: ["sh", "-c", `mount -t tmpfs run /run && ./prepare >&2 && ${validate}`],
+      argv: ["sh", "-c", `set -e\nmount -t tmpfs run /run\n./prepare >&2\n${validate}`],
       cwd: join(bundles, name),
     });
     const ofSpec = (name: string, options: string) => {
@@ -32,7 +36,7 @@ export const ociRuntimeTool: Adapter = {
       mkdirSync(join(cwd, "rootfs"), { recursive: true });
       return {
         name,
-        argv: ["sh", "-c", `${quote(room.runtime)} spec${options} && ${validate}`],
+        argv: ["sh", "-c", `set -e\n${quote(room.runtime)} spec${options}\n${validate}`],
         cwd,
       };
     };

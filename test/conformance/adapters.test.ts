@@ -189,6 +189,7 @@ asRoot(
 asRoot("oci-runtime-tool is run on each bundle, and on what the runtime's spec writes", () => {
   const path = checkout("tool", {
     "oci-runtime-tool": `[ -f config.json ] && [ -d rootfs ] || exit 2
+case $(cat config.json) in *'"ociVersion": "1.2.0"'*) echo 'level=fatal msg="validate only handles version 0.9, but"'; exit 1 ;; esac
 case $PWD in *hooks*) echo "process.args is required" >&2; exit 1 ;; esac
 echo "Bundle validation succeeded."`,
   });
