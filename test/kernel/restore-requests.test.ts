@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { present } from "../../src/base/assert.ts";
+import { runOnTerminal } from "../cli/executable.ts";
 import { lastError, openCriuRoom } from "../support/criu-room.ts";
 import { listenAt, receiveDescriptor } from "../support/descriptor-socket.ts";
 import { until } from "../support/room.ts";
@@ -238,6 +239,23 @@ here("the terminal of a restored container is sent to the console socket", () =>
     lastError(play({}, "restore", "-d", ...options, id)),
     "cannot allocate tty if runc will detach without setting console socket",
   );
+});
+
+here("in the foreground the terminal of a restored container is the caller's", async () => {
+  const bundle = sleeper({ process: { terminal: true }, mounts: terminalMounts });
+  const id = room.newId();
+  const scripts = ["setup-namespaces", "orphan-pts-master", "post-restore"];
+  const program = ["sh", "-c", "sleep 1; exit 5"];
+  criu.play({ scripts, program, says: "from inside" });
+  const options = ["restore", "-b", bundle.directory, "--image-path", savedImages(), id];
+  const { status, shown } = await runOnTerminal(room.command(...options), { env: criu.env });
+  assert.is(status, 5, shown);
+  assert.match(shown, /from inside/);
+  assert.is(room.state(id), undefined);
+  // Without one to relay there is nothing to give.
+  const alone = play({ scripts, program }, ...options);
+  assert.is(alone.status, 1);
+  assert.match(lastError(alone), /terminal|tty|ioctl/);
 });
 
 here(

@@ -9,15 +9,18 @@ import {
   readFileSync,
   readlinkSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protobuf";
+import { openFlags } from "../../src/abi/file.ts";
 import { controlMessage, ioVector, messageHeader } from "../../src/abi/struct.ts";
+import { terminalRequests } from "../../src/abi/terminal.ts";
 import { executeForOutput, must } from "../../src/ffi/execute.ts";
 import { pinBuffer } from "../../src/ffi/pinned-buffer.ts";
 import { describeMessage } from "../../src/host/criu/messages.ts";
 import { read, write } from "../../src/syscall/files.ts";
-import { call, number, struct } from "../../src/syscall/value.ts";
+import { bytes, call, number, struct } from "../../src/syscall/value.ts";
 
 export type Scenario = {
   /** Major, minor and sublevel; 3.17.1 when absent. */
@@ -34,6 +37,8 @@ export type Scenario = {
   readonly garbage?: true;
   /** What becomes of the restored init. */
   readonly program?: readonly string[];
+  /** What it writes to its terminal. */
+  readonly says?: string;
 };
 
 export type Asked = {
@@ -142,7 +147,7 @@ function act(
   const pid = type === "RESTORE" ? startProgram(scenario) : 1;
   for (const script of scenario.scripts ?? []) {
     if (scenario.exitAt?.script === script) process.exit(scenario.exitAt.status);
-    const terminal = script === "orphan-pts-master" ? openSync("/dev/ptmx", "r+") : undefined;
+    const terminal = script === "orphan-pts-master" ? openTerminal(scenario) : undefined;
     send(socket, { type: "NOTIFY", success: true, notify: { script, pid } }, terminal);
     note(directory, receive(socket));
   }
@@ -161,6 +166,21 @@ function act(
   // The end of the runtime's socket ends the conversation.
   executeForOutput(read(socket, 1));
   process.exit(scenario.status ?? 0);
+}
+
+/** A new terminal's master; its other side is open as long as we are. */
+function openTerminal({ says }: Scenario): number {
+  const master = openSync("/dev/ptmx", "r+");
+  if (says === undefined) return master;
+  const unlocked = bytes(new Uint8Array(4));
+  must(
+    call("ioctl", number(master), number(terminalRequests.TIOCSPTLCK), unlocked),
+    "unlocking the terminal",
+  );
+  const flags = openFlags.O_RDWR | openFlags.O_NOCTTY;
+  const open = call("ioctl", number(master), number(terminalRequests.TIOCGPTPEER), number(flags));
+  writeSync(must(open, "opening the terminal"), says);
+  return master;
 }
 
 function startProgram({ program = ["sleep", "1000"] }: Scenario): number {
