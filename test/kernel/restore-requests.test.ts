@@ -17,7 +17,7 @@ import { present } from "../../src/base/assert.ts";
 import { runOnTerminal } from "../cli/executable.ts";
 import { lastError, openCriuRoom } from "../support/criu-room.ts";
 import { listenAt, receiveDescriptor } from "../support/descriptor-socket.ts";
-import { until } from "../support/room.ts";
+import { runBriefly, until } from "../support/room.ts";
 import { terminalMounts } from "../support/terminal.ts";
 
 const test = suite("kernel/restore-requests");
@@ -239,6 +239,35 @@ here("the terminal of a restored container is sent to the console socket", () =>
     lastError(play({}, "restore", "-d", ...options, id)),
     "cannot allocate tty if runc will detach without setting console socket",
   );
+});
+
+here("network devices of the config are moved into a namespace that is made anew", async () => {
+  const holder = Bun.spawn(["unshare", "--net", "sleep", "1000"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  try {
+    const own = readlinkSync("/proc/self/ns/net");
+    await until(() => readlinkSync(`/proc/${holder.pid}/ns/net`) !== own);
+    const among = (...argv: readonly string[]) =>
+      runBriefly(["nsenter", `--net=/proc/${holder.pid}/ns/net`, ...argv], { env: criu.env });
+    const pair = ["ip", "link", "add", "moved", "type", "veth", "peer", "name", "peer"];
+    assert.is(among(...pair).status, 0);
+    const namespaces = ["pid", "mount", "network"].map((type) => ({ type }));
+    const bundle = sleeper({ linux: { namespaces, netDevices: { moved: { name: "inside" } } } });
+    const id = room.newId();
+    criu.play({ scripts: restoring, program: ["unshare", "--net", "sleep", "1000"] });
+    const options = ["-d", "-b", bundle.directory, "--image-path", savedImages(), id];
+    const { status, stderr } = among(...room.command("restore", ...options));
+    assert.is(status, 0, stderr);
+    const { pid } = present(room.state(id), "the container");
+    const seen = readFileSync(`/proc/${pid}/net/dev`, "utf8");
+    assert.match(seen, /^ *inside:/m);
+    assert.not.match(readFileSync(`/proc/${holder.pid}/net/dev`, "utf8"), /^ *moved:/m);
+    remove(id);
+  } finally {
+    holder.kill("SIGKILL");
+    await holder.exited;
+  }
 });
 
 here("in the foreground the terminal of a restored container is the caller's", async () => {

@@ -184,7 +184,14 @@ function openTerminal({ says }: Scenario): number {
 }
 
 function startProgram({ program = ["sleep", "1000"] }: Scenario): number {
-  return Bun.spawn([...program], { stdio: ["ignore", "inherit", "inherit"] }).pid;
+  const { pid } = Bun.spawn([...program], { stdio: ["ignore", "inherit", "inherit"] });
+  const network = (which: number | "self"): string => readlinkSync(`/proc/${which}/ns/net`);
+  // Namespaces are there before anything is said of them.
+  const waits = program[0] === "unshare" ? 1000 : 0;
+  for (let waited = 0; waited < waits && network(pid) === network("self"); waited += 1) {
+    Bun.sleepSync(5);
+  }
+  return pid;
 }
 
 function receive(socket: number): Heard {
