@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { findResctrl } from "../../src/host/resctrl.ts";
-import { logMessages } from "../cli/executable.ts";
+import { logMessages, type RunOptions } from "../cli/executable.ts";
+import { makeFakeCriu } from "../support/fake-criu.ts";
 import { openRoom, type Room, runBriefly } from "../support/room.ts";
 
 const test = suite("kernel/resctrl");
@@ -25,10 +26,13 @@ writeFileSync(join(tree, "info/last_cmd_status"), "ok\n");
 for (const name of ["tasks", "schemata"]) writeFileSync(join(tree, name), "");
 
 /** The command with a mount table of ours: its process is the shell's, which has it bound over its own. */
-function withTable(argv: readonly string[]): { readonly status: number; readonly output: string } {
+function withTable(
+  argv: readonly string[],
+  options: RunOptions = {},
+): { readonly status: number; readonly output: string } {
   const script = `mount --bind ${table} /proc/$$/mountinfo && exec "$@"`;
   const unshared = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"];
-  const { status, stdout, stderr } = runBriefly([...unshared, ...room.command(...argv)]);
+  const { status, stdout, stderr } = runBriefly([...unshared, ...room.command(...argv)], options);
   return { status, output: status === 0 ? stdout.trim() : logMessages(stderr).join("\n") };
 }
 
@@ -87,6 +91,24 @@ test("a container gets a class of its own id, with its schemata, and is in it", 
   assert.is(exec.status, 0, exec.stderr);
   // The process of exec has written its own.
   assert.is.not(read(id, "tasks"), `${pid}`);
+  assert.match(read(id, "tasks"), /^\d+$/);
+  remove(id, id);
+  assert.not.ok(existsSync(join(tree, id)));
+});
+
+test("a container that is restored is in its class, too", () => {
+  const criu = makeFakeCriu(join(room.directory, "fake"));
+  criu.play({ scripts: ["setup-namespaces", "post-setup-namespaces", "post-restore"] });
+  const images = join(room.directory, "images");
+  mkdirSync(images);
+  writeFileSync(join(images, "descriptors.json"), '["/dev/null", "/dev/null", "/dev/null"]');
+  const { directory } = room.makeBundle({ linux: { intelRdt: { memBwSchema: "MB:0=40" } } });
+  const id = room.newId();
+  const argv = ["restore", "-d", "-b", directory, "--image-path", images, id];
+  const { status, output } = withTable(argv, { env: criu.env });
+  assert.is(status, 0, output);
+  assert.is(read(id, "schemata"), "MB:0=40");
+  // CRIU is in it, and what it restores is born into it.
   assert.match(read(id, "tasks"), /^\d+$/);
   remove(id, id);
   assert.not.ok(existsSync(join(tree, id)));
