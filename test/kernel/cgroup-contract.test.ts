@@ -83,7 +83,10 @@ type Settings = Readonly<Record<string, string>>;
 /** What Debian's runc 1.1.5 leaves as it was, by case: see docs/compatibility.md. */
 const later: Readonly<Record<string, Settings>> = {
   "0 processes": { [version === "v1" ? "pids/pids.max" : "/pids.max"]: "1\n" },
-  "huge pages": { "/hugetlb.2MB.rsvd.max": `${4 * mib}\n` },
+  "huge pages": {
+    [version === "v1" ? "hugetlb/hugetlb.2MB.rsvd.limit_in_bytes" : "/hugetlb.2MB.rsvd.max"]:
+      `${4 * mib}\n`,
+  },
 };
 
 /** The settings of a created container's groups, controller and file to text; undefined where `create` fails. */

@@ -11,6 +11,8 @@ const counters: readonly RegExp[] = [
   /\.(max_usage_in_bytes|usage_in_bytes|failcnt)$/,
   /\.(current|peak|events|events\.local|numa_stat)$/,
   /^memory\.kmem\.slabinfo$/,
+  // A number that the kernel gives to the group.
+  /^net_prio\.prioidx$/,
 ];
 
 /** Whether what is in the file says nothing about how the group has been set up. */
