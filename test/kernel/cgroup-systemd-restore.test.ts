@@ -1,6 +1,8 @@
 // Containers that are saved from a unit of systemd and restored into one, by the real CRIU; other restores are in
 // checkpoint.test.ts. Runs in the machines of test/vm that have systemd. Needs root.
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { runc } from "../cli/executable.ts";
@@ -11,7 +13,7 @@ import {
   openCheckpointRoom,
   untilCounted,
 } from "../support/checkpoint-room.ts";
-import type { Bundle, RuntimeName } from "../support/room.ts";
+import { type Bundle, type RuntimeName, slowness, until } from "../support/room.ts";
 import { cgroupVersion, groupOf, hasSystemd, readOf, show, unitsLeft } from "../support/systemd.ts";
 
 const test = suite("kernel/cgroup-systemd-restore");
@@ -80,6 +82,30 @@ here("a restore that fails leaves no unit", async () => {
   const log = quietly("ts-runc", restoreArguments(bundle, directory, id), { fails: true });
   assert.match(log, "criu failed");
   assert.is(show(`runc-${id}.scope`).get("LoadState"), "not-found");
+  assert.is(unitsLeft(), "");
+});
+
+here("a restore that is killed at any moment leaves no unit behind delete --force", async () => {
+  const bundle = makeCounter();
+  const [directory] = await runAndSave("ts-runc", bundle);
+  const seen = new Set<string>();
+  for (let round = 0; round < 6; round += 1) {
+    const id = room.newId();
+    const child = Bun.spawn(room.command(...restoreArguments(bundle, directory, id)), {
+      cwd: room.directory,
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    await until(() => existsSync(join(room.directory, "state", id)));
+    await Bun.sleep(20 * slowness * round);
+    child.kill("SIGKILL");
+    await child.exited;
+    seen.add(room.state(id)?.status ?? "nothing");
+    const { status, stderr } = room.tsRunc(["delete", "--force", id]);
+    assert.is(status, 0, stderr);
+    assert.is(show(`runc-${id}.scope`).get("LoadState"), "not-found", `round ${round}`);
+    assert.equal(await room.leftovers(), []);
+  }
+  console.log(`killed at six moments: ${[...seen].join(", ")}`);
   assert.is(unitsLeft(), "");
 });
 
