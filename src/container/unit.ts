@@ -56,6 +56,9 @@ export async function prepareUnit(
   const place: UnitPlace = { name: unit.name, manager };
   const limits = planUnitResources(resources, { version, systemd: facts.version });
   const devices = planUnitDevices(resources.devices ?? [], readDeviceGroups());
+  // On v1 systemd moves a unit's processes when it begins to look after their devices, and past the unit's own group, into the
+  // slice's, where the rules are others: it does from the first moment. On v2 the group's own filter takes the place of systemd's.
+  const early = version === "v1" ? [...devices, ...asked] : asked;
   const state = { started: false };
   return {
     place,
@@ -63,7 +66,7 @@ export async function prepareUnit(
     start: async (pid) => {
       const existing = cgroup.hierarchies.filter(({ path }) => exists(path));
       if (existing.length > 0) refuseUsed(cgroup, existing);
-      await startUnit(place, planUnitStart(unit, { id, pid, version, asked }));
+      await startUnit(place, planUnitStart(unit, { id, pid, version, asked: early }));
       // Before that, a unit of this name is somebody else's.
       state.started = true;
     },
