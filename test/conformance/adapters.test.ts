@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -153,6 +154,26 @@ asRoot(
     assert.not.match(readFileSync("/proc/self/mountinfo", "utf8"), new RegExp(` ${mountPoint} `));
   },
 );
+
+const freezer = "/sys/fs/cgroup/freezer";
+const hasFreezer = isRoot && existsSync(`${freezer}/tasks`);
+if (!hasFreezer) console.log("skip: frozen groups: there is no freezer of cgroup v1");
+(hasFreezer ? test : test.skip)("a process that is left frozen is thawed, so that it ends", () => {
+  const group = `${freezer}/ts-runc-test-adapters-${process.pid}`;
+  const script = `mkdir ${group}; sleep ${hang} & echo $! >${group}/tasks
+echo FROZEN >${group}/freezer.state; ${good}`;
+  const path = checkout("frozen", {
+    runtimetest: "",
+    [`rootfs-${goArchitecture()}.tar.gz`]: "",
+    "validation/freezes/freezes.go": "",
+    "validation/freezes/freezes.t": script,
+  });
+  const { status, stdout } = run("--timeout", "20", "runtime-tools", path, runtime);
+  assert.is(status, 0, stdout);
+  assert.is(readFileSync(`${group}/tasks`, "utf8"), "");
+  rmdirSync(group);
+  assert.is(isRunning(hang), false);
+});
 
 asRoot("a state root that is not below the scratch directory is left alone", () => {
   const foreign = join(directory, "foreign");
