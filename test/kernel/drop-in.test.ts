@@ -156,7 +156,7 @@ beside("the features document has all that runc's has", () => {
   const hasFilters = ours.get("/linux/seccomp/enabled") === true;
   if (!hasFilters) console.log("skip: features of seccomp: there is no libseccomp");
   for (const [place, value] of theirs) {
-    if (!hasFilters && place.startsWith("/linux/seccomp/")) continue;
+    if (!hasFilters && place.includes("seccomp")) continue;
     const own = ours.get(place);
     assert.is(typeof own, typeof value, place);
     if (!Array.isArray(value)) continue;
