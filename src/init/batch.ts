@@ -256,8 +256,9 @@ function writeRecord(writer: Writer, index: number): void {
         break;
       }
       default: {
-        // An address in the area has no other half either.
-        arena.words[at >> 2] = Number(encodeOperand(arena, operand, 0));
+        // An address in the area has no other half either. What is written may have moved the arena.
+        const address = Number(encodeOperand(arena, operand, 0));
+        arena.words[at >> 2] = address;
       }
     }
     at += 8;

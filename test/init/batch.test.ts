@@ -17,7 +17,7 @@ import {
   recordsMax,
 } from "../../src/init/layout.ts";
 import { ignore, type Recovery, type Step, step } from "../../src/program/step.ts";
-import { close, openat, read, statx, write } from "../../src/syscall/files.ts";
+import { chdir, close, openat, read, statx, write } from "../../src/syscall/files.ts";
 import { getpid } from "../../src/syscall/processes.ts";
 import { answerOperand, call, fdOperand, number, slot } from "../../src/syscall/value.ts";
 import { type Random, seeded } from "../support/random.ts";
@@ -290,6 +290,21 @@ test("encodeBatch() says how large everything is, and what has not been executed
   assert.is(bytes.readUInt32LE(first + record.onError), endOfBatch);
   assert.is(bytes.readUInt32LE(first + record.onZero), 1);
   assert.is(bytes.length % 8, 0);
+});
+
+test("encodeBatch() has every address where its operand is, however often the area has grown", () => {
+  const paths = Array.from({ length: 400 }, (_, index) => `/${String(index).padStart(200, "x")}`);
+  const { bytes } = encodeBatch(
+    paths.map((path) => step("going there", chdir(path))),
+    new Map(),
+  );
+  const seen: string[] = [];
+  runBatch(bytes, (_, [address = 0n]) => {
+    const at = Number(address) - areaAddress;
+    seen.push(Buffer.from(bytes.subarray(at, bytes.indexOf(0, at))).toString());
+    return 0n;
+  });
+  assert.equal(seen, paths);
 });
 
 test("encodeBatch() can place the answer itself as an operand", () => {

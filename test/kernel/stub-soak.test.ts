@@ -3,7 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { architecture as hostArchitecture } from "../../src/abi/architecture.ts";
-import { syscallNumber } from "../../src/abi/syscall-numbers.ts";
+import { syscallNumberOn } from "../../src/abi/syscall-numbers.ts";
 import { architectures, spawnStub } from "../init/stub/driver.ts";
 
 const test = suite("kernel/stub-soak");
@@ -15,7 +15,7 @@ for (const architecture of architectures) {
   // An emulator takes about a hundred times longer to start.
   const rounds = architecture === hostArchitecture ? 10_000 : 200;
 
-  const number = syscallNumber("getpid");
+  const number = syscallNumberOn(architecture, "getpid");
 
   test(`${architecture}: ${rounds} stubs answer one batch each under load, and end`, () => {
     using _load = burn();
