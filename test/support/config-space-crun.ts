@@ -98,8 +98,9 @@ export function withoutCrunWays(part: string, lines: readonly string[]): readonl
           .map((line) => line.replace(/^(\/dev\/null .* 666) \d+ \d+ /, "$1 "))
       );
     case "mounts":
-      // Idmapped ones are made first, and so have lower numbers.
+      // Idmapped ones are made first, and so have lower numbers. crun may have been run where the host's mounts do not spread.
       return lines
+        .map((line) => line.replace(" master:N", ""))
         .map((line) => line.replace(/ rw,nosuid,noexec,(relatime - devtmpfs)/, " rw,$1"))
         .toSorted();
     // A tmpfs without a mode is everybody's, and what is made on the way has the sticky bit; ours are as with runc.
