@@ -18,7 +18,8 @@ export const mutantVariable = "TS_RUNC_MUTANT";
 export function mutate(text: string, { name, text: from, instead }: Mutant): string {
   const parts = text.split(from);
   if (parts.length !== 2) throw new Error(`${name}: its text is there ${parts.length - 1} times`);
-  const condition = `(process.env["${mutantVariable}"] === "${name}")`;
+  // Some functions have a `process` of their own: the config's.
+  const condition = `(globalThis.process.env["${mutantVariable}"] === "${name}")`;
   return parts.join(instead.replace(/\bON\b/g, () => condition));
 }
 

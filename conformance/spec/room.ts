@@ -256,9 +256,19 @@ export function openRoom(runtime: string): Room {
 function endContainer(call: Room["call"], id: string, pid: number | undefined): void {
   if (pid !== undefined) {
     call(["kill", id, "KILL"]);
-    waitFor(() => hasEnded(pid));
+    // A runtime whose kill is wrong leaves no process either.
+    if (!waitFor(() => hasEnded(pid))) endProcess(pid);
   }
   call(["delete", id]);
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+  waitFor(() => hasEnded(pid));
 }
 
 function said({ stdout, stderr }: Outcome): string {
