@@ -58,9 +58,12 @@ function changeConfig(
   if (!isObject(config) || !isObject(config["process"]) || !isObject(config["root"])) {
     throw new Error("`spec` has written no config");
   }
+  const { capabilities } = config["process"];
+  // That list of runc 1.1.5's has what the kernel cannot raise, of which ts-runc warns, as later runcs do.
+  const held = isObject(capabilities) ? { ...capabilities, ambient: [] } : {};
   return {
     ...config,
-    process: { ...config["process"], terminal: false, args },
+    process: { ...config["process"], capabilities: held, terminal: false, args },
     root: { ...config["root"], path: rootfs },
   };
 }
