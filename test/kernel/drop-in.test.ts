@@ -60,7 +60,7 @@ beside(
       {
         linux: {
           ...namespaces("mount", "pid", "network", "ipc", "uts"),
-          cgroupsPath: "/drop-in/ID",
+          cgroupsPath: "/drop-in-ID",
         },
       },
     ];
