@@ -11,7 +11,7 @@ import type { CgroupPlaces } from "../inside/cgroup.ts";
 import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
 import type { RootFacts } from "../inside/rootfs.ts";
 import type { CgroupPaths, CgroupPlan } from "../plan/cgroup.ts";
-import { type CgroupHost, cgroupRoot } from "../plan/cgroup-host.ts";
+import { type CgroupHost, cgroupRoot, unescapeMount } from "../plan/cgroup-host.ts";
 import type { Linux, Spec } from "../spec/types.ts";
 import { fcntl, statx } from "../syscall/files.ts";
 import { getpid, getppid, prctl, prlimitRead } from "../syscall/processes.ts";
@@ -69,10 +69,9 @@ function readMountTable(doing: string): readonly string[] {
   return table.split("\n").filter((line) => line !== "");
 }
 
-/** The mount point in a line of mountinfo, where blanks and the like are written in octal. */
+/** The mount point in a line of mountinfo. */
 function mountPointIn(line: string): string {
-  const written = line.split(" ")[4] ?? "";
-  return written.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)));
+  return unescapeMount(line.split(" ")[4] ?? "");
 }
 
 function isWithin(path: string, directory: string): boolean {
