@@ -1,5 +1,6 @@
-// Handing descriptors to whoever waits for them on a unix socket that the caller of a command has named.
+// Descriptors over unix sockets: handed to whoever waits for them on one that the caller of a command has named, and received.
 
+import { errnos } from "../abi/errno.ts";
 import {
   SCM_RIGHTS,
   SOL_SOCKET,
@@ -7,12 +8,18 @@ import {
   socketPathMaxBytes,
   socketTypes,
 } from "../abi/socket.ts";
-import { controlMessage, ioVector, messageHeader } from "../abi/struct.ts";
+import { controlMessage, readField } from "../abi/struct.ts";
 import { raise } from "../base/fault.ts";
-import { must } from "../ffi/execute.ts";
+import { execute, must } from "../ffi/execute.ts";
+import { pinBuffer } from "../ffi/pinned-buffer.ts";
 import { write } from "../syscall/files.ts";
-import { connectPath, socket } from "../syscall/sockets.ts";
-import { call, number, struct, text } from "../syscall/value.ts";
+import {
+  connectPath,
+  receiveWithDescriptor,
+  sendWithDescriptor,
+  socket,
+} from "../syscall/sockets.ts";
+import type { Syscall } from "../syscall/value.ts";
 import { type OwnedFd, own } from "./files.ts";
 
 /**
@@ -43,22 +50,45 @@ export function sendDescriptor(
   message: { readonly text: string; readonly doing: string },
 ): void {
   const content = new TextEncoder().encode(message.text);
-  const header = struct(messageHeader, {
-    msg_iov: struct(ioVector, {
-      iov_base: text(message.text),
-      iov_len: number(content.byteLength),
-    }),
-    msg_iovlen: number(1),
-    msg_control: struct(controlMessage, {
-      "header.cmsg_len": number(controlMessage.sizeBytes - 4),
-      "header.cmsg_level": number(SOL_SOCKET),
-      "header.cmsg_type": number(SCM_RIGHTS),
-      descriptor: number(sent.fd),
-    }),
-    msg_controllen: number(controlMessage.sizeBytes),
-  });
-  const first = must(call("sendmsg", number(receiver.fd), header, number(0)), message.doing);
+  const first = must(sendWithDescriptor(receiver.fd, message.text, sent.fd), message.doing);
   for (let done = first; done < content.byteLength; ) {
     done += must(write(receiver.fd, content.subarray(done)), message.doing);
   }
+}
+
+/** What recvmsg(2) has returned, or -errno, and what it has received. */
+export type ReceivedMessage = {
+  readonly call: Syscall;
+  readonly result: number;
+  readonly bytes: Uint8Array;
+  /** The descriptor that came with it. */
+  readonly descriptor: OwnedFd | undefined;
+};
+
+/** Receives one message, and the descriptor that came with it; unix(7). */
+export function receiveMessage(
+  socketFd: number,
+  sizes: { readonly contentBytes: number; readonly controlBytes: number },
+): ReceivedMessage {
+  const content = pinBuffer(sizes.contentBytes);
+  const control = pinBuffer(sizes.controlBytes);
+  const call = receiveWithDescriptor(
+    socketFd,
+    { address: content.address, sizeBytes: sizes.contentBytes },
+    { address: control.address, sizeBytes: sizes.controlBytes },
+  );
+  let result = execute(call);
+  while (result === -errnos.EINTR) result = execute(call);
+  const descriptor = result > 0 ? readDescriptorOf(control.bytes) : undefined;
+  return { call, result, bytes: content.bytes.slice(0, Math.max(0, result)), descriptor };
+}
+
+/** The descriptor of a control message, if there is one: the buffer was empty before. */
+function readDescriptorOf(control: Uint8Array): OwnedFd | undefined {
+  const field = (name: string): number => readField(controlMessage, control, name);
+  const isRights =
+    field("header.cmsg_len") >= controlMessage.sizeBytes - 4 &&
+    field("header.cmsg_level") === SOL_SOCKET &&
+    field("header.cmsg_type") === SCM_RIGHTS;
+  return isRights ? own(field("descriptor")) : undefined;
 }

@@ -1,7 +1,23 @@
 // System calls on sockets and polling, as values.
 
-import { eventfdFlags, SIOCSIFFLAGS, socketFamilies, socketTypes } from "../abi/socket.ts";
-import { ifreq, pollfd, sockaddrUn, timespec } from "../abi/struct.ts";
+import {
+  eventfdFlags,
+  messageFlags,
+  SCM_RIGHTS,
+  SIOCSIFFLAGS,
+  SOL_SOCKET,
+  socketFamilies,
+  socketTypes,
+} from "../abi/socket.ts";
+import {
+  controlMessage,
+  ifreq,
+  ioVector,
+  messageHeader,
+  pollfd,
+  sockaddrUn,
+  timespec,
+} from "../abi/struct.ts";
 import {
   bytes,
   call,
@@ -14,6 +30,8 @@ import {
   outputOperand,
   type Syscall,
   struct,
+  text,
+  textBytes,
 } from "./value.ts";
 
 export function socket(family: number, type: number): Syscall {
@@ -42,6 +60,39 @@ function socketType(type: number): Operand {
     },
     type,
   );
+}
+
+/** sendmsg(2) of a text, and with SCM_RIGHTS a descriptor beside it; unix(7). */
+export function sendWithDescriptor(to: Fd, content: string, sent: number): Syscall {
+  const header = struct(messageHeader, {
+    msg_iov: struct(ioVector, { iov_base: text(content), iov_len: textBytes(content) }),
+    msg_iovlen: number(1),
+    msg_control: struct(controlMessage, {
+      "header.cmsg_len": number(controlMessage.sizeBytes - 4),
+      "header.cmsg_level": number(SOL_SOCKET),
+      "header.cmsg_type": number(SCM_RIGHTS),
+      descriptor: number(sent),
+    }),
+    msg_controllen: number(controlMessage.sizeBytes),
+  });
+  return call("sendmsg", fdOperand(to), header, number(0));
+}
+
+/** Memory that the kernel fills at an address, which is therefore the caller's. */
+export type Place = { readonly address: number; readonly sizeBytes: number };
+
+/** recvmsg(2) of one message, and of what came with it as control messages; descriptors get CLOEXEC. */
+export function receiveWithDescriptor(from: Fd, content: Place, control: Place): Syscall {
+  const header = struct(messageHeader, {
+    msg_iov: struct(ioVector, {
+      iov_base: number(content.address),
+      iov_len: number(content.sizeBytes),
+    }),
+    msg_iovlen: number(1),
+    msg_control: number(control.address),
+    msg_controllen: number(control.sizeBytes),
+  });
+  return call("recvmsg", fdOperand(from), header, number(messageFlags.MSG_CMSG_CLOEXEC));
 }
 
 /** bind(2) to a path; at most socketPathMaxBytes bytes. */

@@ -75,6 +75,9 @@ export const scheduling = noted(schedulingCalls);
 export const sockets = noted(socketCalls);
 export const terminals = noted(terminalCalls);
 
+/** Room for nothing: the two sides have no memory at the same address. */
+const nowhere = { address: 0, sizeBytes: 0 };
+
 /** A directory of each side's own. */
 export const own = 300;
 /** A directory and a file that both look at. */
@@ -244,6 +247,8 @@ export const cases: Readonly<Record<string, Sequence>> = {
     ["accept", sockets.accept4(slot("listener"), SOCK_CLOEXEC)],
     ["write", files.writeText(slot("accept"), "hello")],
     ["read", files.read(slot("caller"), 16)],
+    ["send", sockets.sendWithDescriptor(slot("accept"), "ünß", sharedFile)],
+    ["nowhere", sockets.receiveWithDescriptor(slot("caller"), nowhere, nowhere)],
     ["poll", sockets.ppoll(sharedFile, pollEvents.POLLIN, 1500)],
     ["poll none", sockets.ppoll(-1, pollEvents.POLLIN, 0)],
     ["other", sockets.socket(socketFamilies.AF_INET, SOCK_DGRAM | SOCK_CLOEXEC)],

@@ -11,20 +11,19 @@
 import { errnos } from "../../abi/errno.ts";
 import { fcntlCommands, openFlags } from "../../abi/file.ts";
 import { signals, waitOptions, waitTypes } from "../../abi/process.ts";
-import { messageFlags, SCM_RIGHTS, SOL_SOCKET, socketTypes } from "../../abi/socket.ts";
-import { controlMessage, ioVector, messageHeader, readField, siginfo } from "../../abi/struct.ts";
+import { socketTypes } from "../../abi/socket.ts";
+import { readField, siginfo } from "../../abi/struct.ts";
 import { debug } from "../../base/debug.ts";
 import { raise } from "../../base/fault.ts";
 import { execute, executeForOutput, must, mustForOutput, raiseErrno } from "../../ffi/execute.ts";
-import { pinBuffer } from "../../ffi/pinned-buffer.ts";
 import { spawn } from "../../ffi/spawn.ts";
 import type { CriuFeature, CriuRequest } from "../../plan/criu.ts";
 import { fcntl, write } from "../../syscall/files.ts";
 import { pidfdOpen, waitid } from "../../syscall/processes.ts";
 import { socketpair } from "../../syscall/sockets.ts";
-import { call, number, struct } from "../../syscall/value.ts";
 import { type OwnedFd, openFile, own } from "../files.ts";
 import { sendSignal, waitForEnd } from "../processes.ts";
+import { receiveMessage } from "../sockets.ts";
 import { type CriuResponse, decodeResponse, encodeRequest } from "./messages.ts";
 
 /** What CRIU says on its way, and a descriptor that comes with it, closed when it has been dealt with. */
@@ -215,41 +214,20 @@ type Received = Disposable & {
 /** Receives one message, and the descriptor that came with it. */
 function receive(socket: OwnedFd): Received {
   const doing = "receiving a response of criu";
-  const buffer = pinBuffer(responseMaxBytes);
-  const control = pinBuffer(controlMaxBytes);
-  const header = struct(messageHeader, {
-    msg_iov: struct(ioVector, {
-      iov_base: number(buffer.address),
-      iov_len: number(responseMaxBytes),
-    }),
-    msg_iovlen: number(1),
-    msg_control: number(control.address),
-    msg_controllen: number(controlMaxBytes),
+  const { call, result, bytes, descriptor } = receiveMessage(socket.fd, {
+    contentBytes: responseMaxBytes,
+    controlBytes: controlMaxBytes,
   });
-  const message = call("recvmsg", number(socket.fd), header, number(messageFlags.MSG_CMSG_CLOEXEC));
-  let result = execute(message);
-  while (result === -errnos.EINTR) result = execute(message);
   if (result === 0 || result === -errnos.ECONNRESET) raiseEnd();
-  if (result < 0) raiseErrno(message, doing, result);
+  if (result < 0) raiseErrno(call, doing, result);
   if (result === responseMaxBytes) {
     raise({ kind: "host", message: `${doing}: it has more than ${responseMaxBytes} bytes` });
   }
-  const descriptor = readDescriptorOf(control.bytes);
   return {
-    bytes: buffer.bytes.slice(0, result),
+    bytes,
     descriptor,
     [Symbol.dispose]: () => descriptor?.[Symbol.dispose](),
   };
-}
-
-/** The descriptor of a control message, if there is one: the buffer was empty before. */
-function readDescriptorOf(control: Uint8Array): OwnedFd | undefined {
-  const field = (name: string): number => readField(controlMessage, control, name);
-  const isRights =
-    field("header.cmsg_len") >= controlMessage.sizeBytes - 4 &&
-    field("header.cmsg_level") === SOL_SOCKET &&
-    field("header.cmsg_type") === SCM_RIGHTS;
-  return isRights ? own(field("descriptor")) : undefined;
 }
 
 function raiseEnd(): never {
