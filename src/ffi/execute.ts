@@ -7,27 +7,25 @@ import { assert } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import { type Arena, encodeOperand, measureOperand, pinnedArena } from "../syscall/encode.ts";
 import { describeTarget } from "../syscall/print.ts";
-import type { Syscall } from "../syscall/value.ts";
+import { outputSize, type Syscall } from "../syscall/value.ts";
 import { libc, mainThreadErrno } from "./libc.ts";
 
 /** What a call points to, and what the kernel writes: memory that lies outside the GC's heap, and stays where it is. */
 type Memory = {
   readonly arena: Arena;
-  readonly inputMaxBytes: number;
-  /** Behind the inputs. */
+  /** Behind what the call points to. */
   readonly outputOffset: number;
-  readonly outputMaxBytes: number;
 };
 
-function pin(inputMaxBytes: number, outputMaxBytes: number): Memory {
-  const outputOffset = (inputMaxBytes + 7) & ~7;
-  const memory = new ArrayBuffer((outputOffset + outputMaxBytes + 7) & ~7);
-  const arena = pinnedArena(memory, Number(ptr(memory)));
-  return { arena, inputMaxBytes, outputOffset, outputMaxBytes };
+function pin(inputBytes: number, outputBytes: number): Memory {
+  const outputOffset = (inputBytes + 7) & ~7;
+  const memory = new ArrayBuffer((outputOffset + outputBytes + 7) & ~7);
+  return { arena: pinnedArena(memory, Number(ptr(memory))), outputOffset };
 }
 
 // For the life of the process: strings and structures of one call at a time. Calls do not nest.
-const ordinary = pin(32 * 1024, 32 * 1024);
+const usualBytes = 32 * 1024;
+const ordinary = pin(usualBytes, usualBytes);
 
 /**
  * Executes the call in this process. Run by the runtime.
@@ -53,11 +51,6 @@ export function executeForOutput(call: Syscall): {
   return { result, output: new Uint8Array(arena.bytes.subarray(outputOffset, outputEnd)) };
 }
 
-function outputSize(call: Syscall): number {
-  for (const operand of call.operands) if (operand.kind === "output") return operand.value;
-  return 0;
-}
-
 /** The memory that serves nearly every call, or a larger one. */
 function memoryFor(call: Syscall): Memory {
   let inputBytes = 0;
@@ -74,7 +67,7 @@ function memoryFor(call: Syscall): Memory {
         inputBytes += measureOperand(operand);
     }
   }
-  const fits = inputBytes <= ordinary.inputMaxBytes && outputBytes <= ordinary.outputMaxBytes;
+  const fits = inputBytes <= usualBytes && outputBytes <= usualBytes;
   return fits ? ordinary : pin(inputBytes, outputBytes);
 }
 
@@ -127,18 +120,17 @@ function executeIn({ arena, outputOffset }: Memory, call: Syscall): number {
       case "flags":
         words[index] = operand.value;
         break;
-      case "output":
-        // As in a batch: behind what the kernel writes there is nothing, and not what an earlier call has left.
-        arena.bytes.fill(0, outputOffset, outputOffset + operand.value);
-        if (operand.detail !== undefined) arena.bytes.set(operand.detail, outputOffset);
-        words[index] = arena.address + outputOffset;
-        break;
       case "result":
       case "answer":
         assert(false, "a call in the runtime refers to a batch");
         break;
       default:
-        words[index] = encodeOperand(arena, operand, 0);
+        if (operand.kind === "output") {
+          // As in a batch: behind what the kernel writes there is nothing, and not what an earlier call has left.
+          arena.bytes.fill(0, outputOffset, outputOffset + operand.value);
+          if (operand.detail !== undefined) arena.bytes.set(operand.detail, outputOffset);
+        }
+        words[index] = encodeOperand(arena, operand, arena.address + outputOffset);
     }
     index += 1;
   }

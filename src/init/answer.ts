@@ -73,8 +73,8 @@ function recoveryByRuntime(step: Step, result: number): Recovery | undefined {
 
 function isExpected(step: Step, result: number): boolean {
   if (step.recovery === undefined) return step.doing === goingOn;
-  const { errnos } = step.recovery;
-  return errnos === "any" || errnos.some((errno) => errno === errnoName(-result));
+  const { errnos: meant } = step.recovery;
+  return meant === "any" || meant.some((name) => result === -errnos[name]);
 }
 
 function raiseStep(step: Step, result: number): never {

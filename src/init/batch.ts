@@ -8,7 +8,7 @@ import { isClose } from "../program/program.ts";
 import type { Recovery, Step } from "../program/step.ts";
 import { type Arena, encodeOperand, growingArena, writeWord } from "../syscall/encode.ts";
 import { close } from "../syscall/files.ts";
-import type { ResultOperand } from "../syscall/value.ts";
+import { outputSize, type ResultOperand } from "../syscall/value.ts";
 import {
   areaAddress,
   areaMaxBytes,
@@ -93,10 +93,8 @@ export function encodeRest(
 const dataBytesUsual = 16 * 1024;
 
 /** Only what is kept or looked at is read back: a step with an output has a slot or a verification. */
-function outputSize({ call, slot, verify }: Step): number {
-  if (slot === undefined && verify === undefined) return 0;
-  for (const operand of call.operands) if (operand.kind === "output") return operand.value;
-  return 0;
+function answerSize({ call, slot, verify }: Step): number {
+  return slot === undefined && verify === undefined ? 0 : outputSize(call);
 }
 
 function encodeLines(
@@ -106,7 +104,7 @@ function encodeLines(
 ): EncodedBatch {
   let answerBytes = header.sizeBytes + resultBytes * lines.length;
   for (const line of lines) {
-    const outputBytes = outputSize(line.step);
+    const outputBytes = answerSize(line.step);
     if (outputBytes === 0) continue;
     line.outputOffset = answerBytes;
     answerBytes += (outputBytes + 7) & ~7;
@@ -241,11 +239,6 @@ function writeRecord(writer: Writer, index: number): void {
       case "answer":
         writeWord(arena, at, operand.value === "address" ? areaAddress : answerBytes);
         break;
-      case "output":
-        assert(outputOffset !== 0, "an output that nobody wants");
-        if (operand.detail !== undefined) arena.bytes.set(operand.detail, outputOffset);
-        writeWord(arena, at, areaAddress + outputOffset);
-        break;
       case "number":
       case "flags": {
         const { value } = operand;
@@ -256,8 +249,12 @@ function writeRecord(writer: Writer, index: number): void {
         break;
       }
       default: {
+        if (operand.kind === "output") {
+          assert(outputOffset !== 0, "an output that nobody wants");
+          if (operand.detail !== undefined) arena.bytes.set(operand.detail, outputOffset);
+        }
         // An address in the area has no other half either. What is written may have moved the arena.
-        const address = Number(encodeOperand(arena, operand, 0));
+        const address = Number(encodeOperand(arena, operand, areaAddress + outputOffset));
         arena.words[at >> 2] = address;
       }
     }

@@ -89,7 +89,7 @@ export function measureOperand(operand: Operand): number {
 }
 
 function measureText(value: string): number {
-  return (bytesPerUnit * value.length + 8) & ~7;
+  return align(bytesPerUnit * value.length + 1);
 }
 
 /**

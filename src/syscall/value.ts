@@ -110,6 +110,12 @@ export function answerOperand(part: "address" | "length"): Operand & { kind: "an
   return { kind: "answer", value: part, detail: undefined };
 }
 
+/** Bytes of the buffer that a call fills; 0 without one. */
+export function outputSize({ operands }: Syscall): number {
+  for (const operand of operands) if (operand.kind === "output") return operand.value;
+  return 0;
+}
+
 /** A call that is only a number and operands; the constructors of this room are built from it. */
 export function call(name: SyscallName, ...operands: readonly Operand[]): Syscall {
   return { name, operands };

@@ -9,7 +9,7 @@ import { receiveAnswer, sendBatch } from "../../src/init/doorbell.ts";
 import { type StubProcess, startStub } from "../../src/init/stub-process.ts";
 import { ignoreAny, step } from "../../src/program/step.ts";
 import { kill, waitid } from "../../src/syscall/processes.ts";
-import { number, type Operand, type Syscall } from "../../src/syscall/value.ts";
+import { number, type Operand, outputSize, type Syscall } from "../../src/syscall/value.ts";
 
 /** Calls by the slots that name their results. */
 export type Sequence = readonly (readonly [slot: string, call: Syscall])[];
@@ -72,9 +72,4 @@ export class StubRunner implements Disposable {
     execute(kill(this.pid, signals.SIGKILL));
     execute(waitid(waitTypes.P_PID, this.pid, waitOptions.WEXITED));
   }
-}
-
-function outputSize({ operands }: Syscall): number {
-  const output = operands.find(({ kind }) => kind === "output");
-  return output?.kind === "output" ? output.value : 0;
 }
