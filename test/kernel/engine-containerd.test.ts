@@ -267,9 +267,13 @@ withEngine("ctr prints and returns with ts-runc what it does with runc", async (
     await until(() => processesNaming(address).length <= 1);
     assert.equal(processesNaming(address), []);
   } finally {
+    // What a step that has failed has left.
+    for (const id of ctr("task", "ls", "--quiet").stdout.split("\n").filter(Boolean))
+      ctr("task", "rm", "--force", id);
     daemon.kill("SIGTERM");
     await daemon.exited;
     for (const pid of processesNaming(address)) process.kill(pid, "SIGKILL");
+    removeEmptyCgroups(topCgroups(namespace));
   }
 });
 

@@ -1,7 +1,7 @@
 // podman and conmon with ts-runc, beside runc: what podman prints and returns, and what is left. They hand the runtime nearly
 // no environment and no --root, so its default state root is used. Needs root.
 
-import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -241,11 +241,15 @@ function statesOf(runtime: RuntimeName): readonly string[] {
   });
 }
 
+/** Where ts-runc keeps compiled filters in its default state root. */
+const filters = "/run/ts-runc/@seccomp";
+
 withEngine("podman prints and returns with ts-runc what it does with runc", async () => {
   const image = makeImage(room);
   // Groups that podman makes for itself, and directories in the place of hierarchies that are not mounted.
   const before = readdirSync("/sys/fs/cgroup");
   const own = topCgroups("libpod_parent");
+  const hadFilters = existsSync(filters);
   configure(["ts-runc", "runc"]);
   try {
     const all: (readonly Shown[])[] = [];
@@ -277,6 +281,7 @@ withEngine("podman prints and returns with ts-runc what it does with runc", asyn
     removeEmptyCgroups(topCgroups("libpod_parent").filter((path) => !own.includes(path)));
     const added = readdirSync("/sys/fs/cgroup").filter((name) => !before.includes(name));
     for (const name of added) rmdirSync(join("/sys/fs/cgroup", name));
+    if (!hadFilters) rmSync(filters, { recursive: true, force: true });
   }
 });
 
