@@ -8,13 +8,11 @@ import * as assert from "uvu/assert";
 import type { LinuxResources } from "../../src/spec/resources.ts";
 import { runc } from "../cli/executable.ts";
 import { isCounter } from "../support/cgroup-files.ts";
-import { openRoom, type RuntimeName } from "../support/room.ts";
 import {
   groupOf,
   hasSystemd,
-  makeSleeper,
+  openDrivenRoom,
   readOf,
-  runDriven,
   show,
   unitsLeft,
   cgroupVersion as version,
@@ -25,13 +23,7 @@ const check = hasSystemd ? test : test.skip;
 const besideRunc = hasSystemd && runc !== undefined ? test : test.skip;
 const mib = 1 << 20;
 
-const room = openRoom("systemd-contract");
-const run = (of: RuntimeName, ...argv: readonly string[]): string => runDriven(room, of, ...argv);
-const makeBundle = (change: Parameters<typeof makeSleeper>[1]): string => makeSleeper(room, change);
-if (!hasSystemd) {
-  console.log("skip: no systemd here");
-  room.remove();
-}
+const { room, run, makeBundle } = openDrivenRoom("systemd-contract");
 
 /** What tells time, counts, or names one unit. */
 const passing =

@@ -5,17 +5,19 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { openRoom } from "../support/room.ts";
-import { groupOf, hasSystemd, makeSleeper, readOf, show, unitsLeft } from "../support/systemd.ts";
+import {
+  groupOf,
+  hasSystemd,
+  openDrivenRoom,
+  readOf,
+  show,
+  unitsLeft,
+} from "../support/systemd.ts";
 
 const test = suite("kernel/cgroup-systemd-crash");
 const check = hasSystemd ? test : test.skip;
-const room = openRoom("systemd-crash");
+const { room, makeBundle } = openDrivenRoom("systemd-crash");
 const driver = "--systemd-cgroup";
-if (!hasSystemd) {
-  console.log("skip: no systemd here");
-  room.remove();
-}
 
 /** Starts a command that leaves no stream of ours to what it makes. */
 function startCommand(...argv: readonly string[]): Bun.Subprocess {
@@ -48,7 +50,7 @@ async function untilClaimed(id: string): Promise<number> {
 }
 
 check("a create that is killed at any moment leaves nothing behind delete --force", async () => {
-  const bundle = makeSleeper(room, { resources });
+  const bundle = makeBundle({ resources });
   const lastsMs = await timeCreate(bundle);
   const rounds = 12;
   const seen = new Set<string>();
@@ -72,7 +74,7 @@ check("a create that is killed at any moment leaves nothing behind delete --forc
 });
 
 check("a delete that is killed can be done again", async () => {
-  const bundle = makeSleeper(room, { resources });
+  const bundle = makeBundle({ resources });
   for (let round = 0; round < 4; round += 1) {
     const id = room.newId();
     assert.is(await startCommand(driver, "run", "-d", "--bundle", bundle, id).exited, 0);
@@ -86,7 +88,7 @@ check("a delete that is killed can be done again", async () => {
 });
 
 check("of many creates of one id, one has the unit, and others have theirs", async () => {
-  const bundle = makeSleeper(room, { resources });
+  const bundle = makeBundle({ resources });
   const same = room.newId();
   const others = [room.newId(), room.newId(), room.newId()];
   const ids = [same, same, same, ...others];
@@ -107,7 +109,7 @@ check("of many creates of one id, one has the unit, and others have theirs", asy
 check(
   "updates and processes of exec at once end with what systemd and the files agree on",
   async () => {
-    const bundle = makeSleeper(room, { resources });
+    const bundle = makeBundle({ resources });
     const id = room.newId();
     assert.is(await startCommand(driver, "run", "-d", "--bundle", bundle, id).exited, 0);
     const limits = [31, 32, 33];

@@ -7,13 +7,12 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { LinuxResources } from "../../src/spec/resources.ts";
 import { runc } from "../cli/executable.ts";
-import { openRoom, type RuntimeName, runBriefly, until } from "../support/room.ts";
+import { runBriefly, until } from "../support/room.ts";
 import {
   groupOf,
   hasSystemd,
-  makeSleeper,
+  openDrivenRoom,
   readOf,
-  runDriven,
   show,
   unitsLeft,
   cgroupVersion as version,
@@ -24,13 +23,7 @@ const check = hasSystemd ? test : test.skip;
 const driver = "--systemd-cgroup";
 const mib = 1 << 20;
 
-const room = openRoom("cgroup-systemd");
-const run = (of: RuntimeName, ...argv: readonly string[]): string => runDriven(room, of, ...argv);
-const makeBundle = (change: Parameters<typeof makeSleeper>[1]): string => makeSleeper(room, change);
-if (!hasSystemd) {
-  console.log("skip: no systemd here");
-  room.remove();
-}
+const { room, run, makeBundle } = openDrivenRoom("cgroup-systemd");
 
 check("slice:prefix:name says where the unit is, and state.json where the group is", () => {
   const id = room.newId();

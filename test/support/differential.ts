@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import * as assert from "uvu/assert";
 import { readCgroupHost } from "../../src/host/cgroups/host.ts";
 import type { SpaceConfig, Surroundings } from "./config-space.ts";
 import { runCrun } from "./crun.ts";
@@ -24,7 +25,7 @@ export type Comparison = {
   readonly simplify?: (part: string, lines: readonly string[]) => readonly string[];
 };
 
-export type Found = {
+type Found = {
   /** The configs under which the two differ, with how. */
   readonly wrong: readonly string[];
   /** How many have run to their end under ts-runc. */
@@ -32,8 +33,17 @@ export type Found = {
   readonly refused: readonly string[];
 };
 
+/** Expects the same from inside under both runtimes. */
+export function expectSame(room: Room, comparison: Comparison): void {
+  const { wrong, ran, refused } = compare(room, comparison);
+  assert.is(wrong.length, 0, `${wrong.length} differ\n${wrong.join("\n\n")}`);
+  // Two runtimes that both refuse everything would agree as well.
+  const { count } = comparison;
+  assert.ok(ran > count * 0.9, `${ran} of ${count} ran\n${refused.join("\n")}`);
+}
+
 /** Runs the configs of a comparison under both; only that with the number in CONFIG when there is one. */
-export function compare(room: Room, { count, make, other, simplify = keepAll }: Comparison): Found {
+function compare(room: Room, { count, make, other, simplify = keepAll }: Comparison): Found {
   using around = openSurroundings(room);
   const known = knownNamespaces(around.neighbour);
   const only = process.env["CONFIG"];

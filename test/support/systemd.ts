@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
 import type { LinuxResources } from "../../src/spec/resources.ts";
-import { type Room, type RuntimeName, runBriefly } from "./room.ts";
+import { openRoom, type Room, type RuntimeName, runBriefly } from "./room.ts";
 
 const kind = process.env["TS_RUNC_MACHINE"] ?? "";
 /** Whether this is a machine of test/vm with systemd. */
@@ -34,14 +34,32 @@ export function unitsLeft(): string {
 }
 
 /** Runs a command that has to succeed, with the option that asks for systemd. */
-export function runDriven(room: Room, of: RuntimeName, ...argv: readonly string[]): string {
+function runDriven(room: Room, of: RuntimeName, ...argv: readonly string[]): string {
   const { status, stdout, stderr } = room.runtime(of, ["--systemd-cgroup", ...argv]);
   assert.is(status, 0, `${of} ${argv.join(" ")}: ${stderr}`);
   return stdout;
 }
 
+/** A room for tests of the driver: closed at once, with the reason, where there is no systemd. */
+export function openDrivenRoom(name: string): {
+  readonly room: Room;
+  readonly run: (of: RuntimeName, ...argv: readonly string[]) => string;
+  readonly makeBundle: (change: Parameters<typeof makeSleeper>[1]) => string;
+} {
+  const room = openRoom(name);
+  if (!hasSystemd) {
+    console.log("skip: no systemd here");
+    room.remove();
+  }
+  return {
+    room,
+    run: (of, ...argv) => runDriven(room, of, ...argv),
+    makeBundle: (change) => makeSleeper(room, change),
+  };
+}
+
 /** A bundle whose program sleeps. */
-export function makeSleeper(
+function makeSleeper(
   room: Room,
   change: {
     readonly resources?: LinuxResources;
