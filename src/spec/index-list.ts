@@ -3,12 +3,14 @@
 /** What is wrong with a list; nothing with an empty one. */
 export function judgeIndexList(list: string): string | undefined {
   if (list.trim() === "") return undefined;
+  const got = `got ${JSON.stringify(list.slice(0, 60))}`;
   for (const part of list.split(",")) {
     const match = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(part);
-    if (match === null)
-      return `must be a list like 0-3,7, got ${JSON.stringify(list.slice(0, 60))}`;
+    if (match === null) return `must be a list like 0-3,7, ${got}`;
     const [, first, last = first] = match;
-    if (Number(first) > Number(last)) return `has a range that goes backwards: ${part.trim()}`;
+    if (Number(first) > Number(last)) {
+      return `has a range that goes backwards: ${part.trim()}, ${got}`;
+    }
   }
   return undefined;
 }

@@ -83,6 +83,13 @@ const processCases: readonly RuleCase[] = [
     message: "is not an id",
   },
   {
+    name: "more additional groups than the kernel takes",
+    broken: makeConfig({ process: { user: { additionalGids: new Array(65_537).fill(1) } } }),
+    sound: makeConfig({ process: { user: { additionalGids: new Array(65_536).fill(1) } } }),
+    pointer: "/process/user/additionalGids",
+    message: "at most 65536 entries, got 65537",
+  },
+  {
     name: "an unknown rlimit",
     broken: makeConfig({ process: { rlimits: [{ type: "RLIMIT_FILES", soft: 1, hard: 1 }] } }),
     sound: makeConfig({ process: { rlimits: [{ type: "RLIMIT_NOFILE", soft: 1, hard: 1 }] } }),
@@ -729,6 +736,13 @@ const linuxCases: readonly RuleCase[] = [
     sound: makeConfig({ linux: { resources: { devices: [{ allow: true, major: -1 }] } } }),
     pointer: "/linux/resources/devices/0",
     message: "invalid device number",
+  },
+  {
+    name: "a burst above the quota",
+    broken: makeConfig({ linux: { resources: { cpu: { quota: 1000, burst: 1001 } } } }),
+    sound: makeConfig({ linux: { resources: { cpu: { quota: -1, burst: 1001 } } } }),
+    pointer: "/linux/resources/cpu/burst",
+    message: "at most the quota of 1000, got 1001",
   },
   {
     name: "swappiness above 100",

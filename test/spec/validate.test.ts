@@ -9,6 +9,7 @@ import { resourceRules } from "../../src/spec/rules/linux-rules.ts";
 import { processRules } from "../../src/spec/rules/process-rules.ts";
 import type { SpecFacts } from "../../src/spec/rules/rule.ts";
 import { validateConfig, validateProcess, validateResources } from "../../src/spec/validate.ts";
+import { missingValue } from "../support/names-value.ts";
 import { catchFault } from "./catch-fault.ts";
 import { makeConfig } from "./config-builder.ts";
 import { ruleCases } from "./rule-cases.ts";
@@ -31,6 +32,8 @@ for (const { name, broken, sound, pointer, message, facts } of ruleCases) {
     assert.is(violation?.pointer, pointer);
     assert.ok(violation?.message.includes(message), violation?.message);
     assert.match(violation?.section ?? "", /^config(-linux)?\.md#[a-z-]+$/);
+    const named = violation?.message ?? "";
+    assert.is(missingValue(named, { document: broken, pointer }), undefined);
   });
   test(`validateConfig() accepts a config like the one with ${name}`, () => {
     assert.equal(violationsIn(sound, facts), []);

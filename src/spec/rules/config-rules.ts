@@ -74,7 +74,7 @@ export const configRules: readonly Rule<Spec>[] = [
     find: ({ annotations }) =>
       findEachMember(annotations, (key, value) =>
         // Spec: config.md#annotations MUST NOT (empty keys).
-        key === "" ? "must not have an empty key" : judgeString(value),
+        key === "" ? 'must not have an empty key, got ""' : judgeString(value),
       ),
   },
 ];

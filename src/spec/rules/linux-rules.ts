@@ -42,11 +42,12 @@ export const linuxRules: readonly Rule<Spec>[] = [
       const asked = Object.keys(devices ?? {}).length > 0;
       yield* findWhen(
         asked && !hasNamespace(spec, "network"),
-        "unable to move network devices without a private NET namespace",
+        () =>
+          `unable to move network devices without a private NET namespace, got ${show(devices)}`,
       );
       yield* findWhen(
         asked && rootless,
-        "network devices are not supported for rootless containers",
+        () => `network devices are not supported for rootless containers, got ${show(devices)}`,
       );
       yield* findEachMember(devices, (key, { name = "" }) =>
         [key, name === "" ? key : name]
@@ -55,7 +56,11 @@ export const linuxRules: readonly Rule<Spec>[] = [
           .at(0),
       );
       const names = Object.entries(devices ?? {}).map(([key, { name = "" }]) => name || key);
-      yield* findWhen(new Set(names).size < names.length, "gives two devices the same name");
+      const repeated = names.find((name, index) => names.indexOf(name) < index);
+      yield* findWhen(
+        repeated !== undefined,
+        () => `gives two devices the same name ${show(repeated)}`,
+      );
     },
   },
   {
@@ -110,6 +115,16 @@ export const resourceRules: readonly Rule<LinuxResources>[] = [
         major < -1 || minor < -1 ? `invalid device number ${major}:${minor}` : undefined,
       );
     },
+  },
+  {
+    // The kernel refuses it as a wrong quota.
+    section: "config-linux.md#cpu",
+    pointer: "/cpu/burst",
+    find: ({ cpu: { burst = 0, quota = 0 } = {} }) =>
+      findWhen(
+        quota > 0 && burst > quota,
+        () => `must be at most the quota of ${quota}, got ${burst}`,
+      ),
   },
   {
     section: "config-linux.md#memory",
@@ -177,7 +192,7 @@ function isNetDeviceName(name: string): boolean {
 function* findMemoryPolicy(policy: MemoryPolicy | undefined): Generator<Finding> {
   if (policy === undefined) return;
   const { mode, nodes = "", flags = [] } = policy;
-  yield* findWhen(mode === undefined, "must have a mode");
+  yield* findWhen(mode === undefined, () => `must have a mode, got ${show(policy)}`);
   const list = judgeIndexList(nodes);
   if (list !== undefined) yield { at: "/nodes", message: list };
   const empty = nodes.trim() === "";

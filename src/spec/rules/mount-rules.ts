@@ -86,7 +86,9 @@ function findDestination(mount: Mount): readonly Finding[] {
   const refuse = (message: string) => [{ at: "/destination", message }];
   if (destination === "/") return refuse(`must not be the root, got ${show(mount.destination)}`);
   if (destination === "/proc" && mount.type !== "proc" && !isBindMount(mount)) {
-    return refuse(`${show(destination)} cannot be mounted because it is not of type proc`);
+    return refuse(
+      `${show(destination)} cannot be mounted because it is not of type proc, got ${show(mount.type)} at ${show(mount.destination)}`,
+    );
   }
   if (destination.startsWith("/proc/") && !coverableProcFiles.has(destination)) {
     return refuse(`${show(destination)} cannot be mounted because it is inside /proc`);
@@ -97,7 +99,8 @@ function findDestination(mount: Mount): readonly Finding[] {
 function findBindSource(mount: Mount): readonly Finding[] {
   const { source = "", options = [] } = mount;
   const lacks = source === "" && isBindMount(mount) && !options.includes("remount");
-  return lacks ? [{ at: "", message: "is a bind mount without a source" }] : nothing;
+  if (!lacks) return nothing;
+  return [{ at: "", message: `is a bind mount without a source, at ${show(mount.destination)}` }];
 }
 
 /** Options of crun that mean different things by a symbolic link. */
@@ -118,22 +121,27 @@ function findIdmap(mount: Mount, spec: Spec, { rootless = false }: SpecFacts): r
   const mapped = uidMappings.length > 0 || gidMappings.length > 0;
   if (!mapped && !options.some(isIdmapOption)) return nothing;
   const findings: Finding[] = [];
-  if (rootless) findings.push({ at: "", message: "cannot be idmapped in a rootless container" });
+  const refuse = (message: string) => findings.push({ at: "", message });
+  if (rootless) refuse("cannot be idmapped in a rootless container");
   if (!isBindMount(mount)) {
-    findings.push({ at: "", message: "gid/uid mappings are only possible on bind mounts" });
+    refuse(`gid/uid mappings are only possible on bind mounts, got the type ${show(mount.type)}`);
   }
   if (mapped && (uidMappings.length === 0 || gidMappings.length === 0)) {
-    findings.push({ at: "", message: "must have both uidMappings and gidMappings" });
+    const only = uidMappings.length > 0 ? "uidMappings" : "gidMappings";
+    refuse(`must have both uidMappings and gidMappings, got ${only} alone`);
   }
-  return [...findings, ...findBadIdmap(readIdmap(mount, spec), { spec, mapped })];
+  return [...findings, ...findBadIdmap(readIdmap(mount, spec), { mount, spec, mapped })];
 }
 
 function findBadIdmap(
   idmap: ReturnType<typeof readIdmap>,
-  { spec, mapped }: { readonly spec: Spec; readonly mapped: boolean },
+  { mount, spec, mapped }: { readonly mount: Mount; readonly spec: Spec; readonly mapped: boolean },
 ): readonly Finding[] {
   if (idmap === undefined) return nothing;
-  if ("wrong" in idmap) return [{ at: "/options", message: `idmap ${idmap.wrong}` }];
+  const option = show(mount.options?.findLast(isIdmapOption));
+  if ("wrong" in idmap) {
+    return [{ at: "/options", message: `idmap ${idmap.wrong}, got ${option}` }];
+  }
   const { maps } = idmap;
   if (maps !== "container") {
     const [uidsAt, gidsAt] = mapped ? ["/uidMappings", "/gidMappings"] : ["/options", "/options"];
@@ -143,7 +151,7 @@ function findBadIdmap(
     ];
   }
   if (hasNamespace(spec, "user")) return nothing;
-  return [{ at: "/options", message: "idmap without mappings needs a user namespace" }];
+  return [{ at: "/options", message: `${option} without mappings needs a user namespace` }];
 }
 
 /** What is wrong with a map; one out of an option has no places of its own to point to. */

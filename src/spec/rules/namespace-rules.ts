@@ -69,11 +69,13 @@ export const namespaceRules: readonly Rule<Spec>[] = [
       const asked = offsets.length > 0;
       yield* findWhen(
         asked && source === "inherited",
-        "time namespace offsets specified, but time namespace isn't enabled in the config",
+        () =>
+          `time namespace offsets specified, but time namespace isn't enabled in the config, got ${show(spec.linux?.timeOffsets)}`,
       );
       yield* findWhen(
         asked && source === "joined",
-        "time offsets cannot be set in an existing time namespace",
+        () =>
+          `time offsets cannot be set in an existing time namespace, got ${show(spec.linux?.timeOffsets)}`,
       );
       for (const [clock, { nanosecs = 0 }] of offsets) {
         yield* findWhen(
@@ -105,7 +107,8 @@ export const namespaceRules: readonly Rule<Spec>[] = [
     find: ({ linux }, { noPivot = false }) =>
       findWhen(
         noPivot && /^r?private$/.test(linux?.rootfsPropagation ?? ""),
-        "rootfsPropagation of [r]private is not safe without pivot_root",
+        () =>
+          `rootfsPropagation of [r]private is not safe without pivot_root, got ${show(linux?.rootfsPropagation)}`,
       ),
   },
 ];
@@ -115,7 +118,7 @@ function* findHostname(spec: Spec, property: "hostname" | "domainname"): Generat
   if (name === "") return;
   yield* findWhen(
     !hasNamespace(spec, "uts"),
-    () => `unable to set ${property} without a private UTS namespace`,
+    () => `unable to set ${property} without a private UTS namespace, got ${show(name)}`,
   );
   yield* findWhen(
     isLongerThan(hostnameBytesMax, name),
@@ -131,7 +134,7 @@ function* findRestrictedPaths(
 ): Generator<Finding> {
   yield* findWhen(
     (paths ?? []).length > 0 && !hasNamespace(spec, "mount"),
-    "unable to restrict sys entries without a private MNT namespace",
+    () => `unable to restrict sys entries without a private MNT namespace, got ${show(paths)}`,
   );
   yield* findEach(paths, judgeAbsolute);
 }
@@ -140,7 +143,7 @@ function* findMappings(spec: Spec, { rootless = false }: SpecFacts): Generator<F
   const source = namespaceSource(spec, "user").kind;
   yield* findWhen(
     source === "inherited" && rootless,
-    "rootless container requires user namespaces",
+    () => `rootless container requires user namespaces, got ${show(spec.linux?.namespaces)}`,
     "/namespaces",
   );
   for (const { mappings, id } of kinds) {
@@ -148,7 +151,8 @@ function* findMappings(spec: Spec, { rootless = false }: SpecFacts): Generator<F
     if (source !== "new" && list.length === 0) continue;
     yield* findWhen(
       source === "inherited" && list.length > 0,
-      "user namespace mappings specified, but user namespace isn't enabled in the config",
+      () =>
+        `user namespace mappings specified, but user namespace isn't enabled in the config, got ${show(list)}`,
       `/${mappings}`,
     );
     yield* findWhen(
@@ -166,7 +170,7 @@ export function* findBadMapping(list: readonly IDMapping[]): Generator<Finding> 
     list.length > mappingLinesMax,
     () => `must have at most ${mappingLinesMax} entries, got ${list.length}`,
   );
-  yield* findEach(list, ({ size }) => (size === 0 ? "must have a size above 0" : undefined));
+  yield* findEach(list, ({ size }) => (size === 0 ? "must have a size above 0, got 0" : undefined));
   for (const side of ["containerID", "hostID"] as const) {
     yield* findEach(list, (mapping) =>
       mapping[side] + mapping.size > 0xffff_ffff
@@ -177,7 +181,11 @@ export function* findBadMapping(list: readonly IDMapping[]): Generator<Finding> 
     for (const [rank, index] of order.entries()) {
       const before = list[order[rank - 1] ?? -1];
       const overlaps = before !== undefined && before[side] + before.size > idAt(list, index, side);
-      yield* findWhen(overlaps, () => `overlaps another mapping in its ${side}`, `/${index}`);
+      yield* findWhen(
+        overlaps,
+        () => `overlaps another mapping in its ${side} ${idAt(list, index, side)}`,
+        `/${index}`,
+      );
     }
   }
 }

@@ -24,6 +24,9 @@ const rlimitTypes: ReadonlySet<string> = new Set(
     .map((name) => `RLIMIT_${name}`),
 );
 
+/** The most groups that a process can have, NGROUPS_MAX of setgroups(2). */
+const groupsMax = 65_536;
+
 /** The id that setresuid(2) and chown(2) take for "leave it as it is". */
 const noId = 0xffff_ffff;
 
@@ -75,6 +78,12 @@ export const processRules: readonly Rule<Process>[] = [
       )) {
         yield { at: `/additionalGids${at}`, message };
       }
+      const groups = user?.additionalGids?.length ?? 0;
+      yield* findWhen(
+        groups > groupsMax,
+        () => `must have at most ${groupsMax} entries, got ${groups}`,
+        "/additionalGids",
+      );
     },
   },
   {

@@ -42,7 +42,8 @@ function* findSeccomp(seccomp: Seccomp | undefined): Generator<Finding> {
   );
   yield* findWhen(
     defaultErrnoRet !== undefined && !hasErrno(defaultAction),
-    () => `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${defaultAction}`,
+    () =>
+      `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${defaultAction}, got ${defaultErrnoRet}`,
     "/defaultErrnoRet",
   );
   yield* findErrno(defaultErrnoRet, { action: defaultAction, at: "/defaultErrnoRet" });
@@ -54,7 +55,7 @@ function* findSeccomp(seccomp: Seccomp | undefined): Generator<Finding> {
   // Spec: config-linux.md#seccomp MUST NOT (listenerMetadata without listenerPath).
   yield* findWhen(
     listenerMetadata !== "" && listenerPath === "",
-    "must not be set without listenerPath",
+    () => `must not be set without listenerPath, got ${show(listenerMetadata)}`,
     "/listenerMetadata",
   );
   yield* findWhen(
@@ -73,7 +74,8 @@ function* findRule({ names, action, errnoRet, args = [] }: SeccompRule): Generat
   );
   yield* findWhen(
     errnoRet !== undefined && !hasErrno(action),
-    () => `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${action}`,
+    () =>
+      `can only be set with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not with ${action}, got ${errnoRet}`,
     "/errnoRet",
   );
   yield* findErrno(errnoRet, { action, at: "/errnoRet" });
@@ -86,7 +88,7 @@ function* findRule({ names, action, errnoRet, args = [] }: SeccompRule): Generat
     // A double cannot tell 2^63 from 2^63 - 1, and a filter must not be about the other one.
     yield* findWhen(
       value === 2 ** 63 || valueTwo === 2 ** 63,
-      "has a number that cannot be held exactly",
+      `has a number that cannot be held exactly, got ${2n ** 63n} or one less`,
       `/args/${index}`,
     );
   }
