@@ -1,6 +1,7 @@
 // What the schemas of config.json know: every property by its path, with the type that it has to have.
 
 import { join } from "node:path";
+import { makeCorpus } from "../../schemas/corpus.ts";
 import { isSchemaDocument, readSchemas } from "../../schemas/read-schemas.ts";
 import { root } from "./source-tree.ts";
 
@@ -11,7 +12,7 @@ export type SchemaProperty = {
   readonly type: string | undefined;
 };
 
-/** A value that the schema does not allow at a path; entries of lists end in `[]`. */
+/** A value that is not allowed at a path; entries of lists end in `[]`, members of maps in `{}`. */
 export type WrongValue = { readonly path: string; readonly value: unknown };
 
 const platforms = /^(windows|solaris|vm|zos|freebsd)$/;
@@ -21,9 +22,15 @@ export function schemaProperties(): readonly SchemaProperty[] {
   return [...walk().types].map(([path, type]) => ({ path, type }));
 }
 
-/** For each property, and for entries of lists, one value for every rule of the schema that breaks this one alone. */
+/**
+ * For each property, and for entries of lists and members of maps, one value for every rule of the schema that breaks this one
+ * alone.
+ */
 export function wrongValues(): readonly WrongValue[] {
-  return walk().wrong;
+  // Of a file's mode the schema has the permissions only; with its type it is taken (docs/compatibility.md).
+  const path = "linux.devices[].fileMode";
+  const wrong = walk().wrong.filter((one) => one.path !== path || one.value !== 0o1000);
+  return [...wrong, { path, value: 0o200_000 }];
 }
 
 function walk(): {
@@ -36,7 +43,7 @@ function walk(): {
   const visit = (node: unknown, file: string, path: string): void => {
     if (!isSchemaDocument(node)) return;
     const { $ref: reference, items, properties, type } = node;
-    if (typeof type === "string" && path !== "" && !path.endsWith("[]")) found.set(path, type);
+    if (typeof type === "string" && isProperty(path)) found.set(path, type);
     for (const value of path === "" ? [] : breaking(node)) {
       wrong.set(JSON.stringify([path, value]), { path, value });
     }
@@ -49,14 +56,26 @@ function walk(): {
       if (Array.isArray(all)) for (const one of all) visit(one, file, path);
     }
     visit(items, file, `${path}[]`);
+    for (const member of [node["additionalProperties"], ...valuesOf(node["patternProperties"])]) {
+      visit(member, file, `${path}{}`);
+    }
     for (const [name, member] of Object.entries(isSchemaDocument(properties) ? properties : {})) {
       const inner = path === "" ? name : `${path}.${name}`;
-      if (!found.has(inner)) found.set(inner, undefined);
+      if (!found.has(inner) && isProperty(inner)) found.set(inner, undefined);
       if (!platforms.test(inner)) visit(member, file, inner);
     }
   };
   visit(schemas.get("config-schema.json"), "config-schema.json", "");
   return { types: found, wrong: [...wrong.values()] };
+}
+
+/** Whether a path is the document's own, and no entry, nor a part of what callers name as they like. */
+function isProperty(path: string): boolean {
+  return path !== "" && !path.endsWith("[]") && !path.includes("{}");
+}
+
+function valuesOf(node: unknown): readonly unknown[] {
+  return isSchemaDocument(node) ? Object.values(node) : [];
 }
 
 function* breaking(node: Readonly<Record<string, unknown>>): Generator {
@@ -71,14 +90,23 @@ function* breaking(node: Readonly<Record<string, unknown>>): Generator {
   if (typeof maximum === "number" && Number.isSafeInteger(maximum)) yield maximum + 1;
 }
 
+/** A config that the schemas allow, with every property that they know. */
+export function fullConfig(): unknown {
+  for (const { value } of makeCorpus(readSchemas(join(root, "schemas")))) return value;
+  throw new Error("the corpus is empty");
+}
+
+/** The member of maps that a path means. */
+const anyMember = "any";
+
 /** A config with a value at a path, in the first entry of each list on the way. */
 export function withValue(config: unknown, { path, value }: WrongValue): unknown {
-  return put(config, path.split("."), value);
+  return put(config, path.replaceAll("{}", `.${anyMember}`).split("."), value);
 }
 
 /** The JSON pointer to that place. */
 export function pointerTo(path: string): string {
-  return `/${path.replaceAll("[]", "/0").replaceAll(".", "/")}`;
+  return `/${path.replaceAll("[]", "/0").replaceAll("{}", `/${anyMember}`).replaceAll(".", "/")}`;
 }
 
 function put(node: unknown, names: readonly string[], value: unknown): unknown {

@@ -30,6 +30,7 @@ const leftOut = [
   "engine-docker",
   "engine-podman",
   "errors",
+  "every-property",
   "exec-contract",
   "exec-terminal",
   "hook-troubles",
