@@ -10,7 +10,7 @@ import { thaw } from "../host/cgroups/freezer.ts";
 import { killAll } from "../host/cgroups/processes.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
 import { exists, tryRemoveDirectory } from "../host/files.ts";
-import { openProcess, sendSignal, waitForEnd } from "../host/processes.ts";
+import { endProcess, openProcess, sendSignal } from "../host/processes.ts";
 import type { CgroupPaths } from "../plan/cgroup.ts";
 import { unlinkat } from "../syscall/files.ts";
 import { observeLocked } from "./observe.ts";
@@ -27,8 +27,6 @@ export type DestroyOptions = ContainerPlace & {
   /** Told what has gone wrong, in words, and does not keep the container from being deleted. */
   readonly warn: (message: string) => void;
 };
-
-const killTimeoutMs = 10_000;
 
 /**
  * Deletes the container.
@@ -128,8 +126,6 @@ function readRecordFor(
 function endInit(record: ContainerRecord, frozen: boolean): void {
   using pidfd = openProcess(initIdentity(record));
   if (pidfd === undefined) return;
-  sendSignal(pidfd, signals.SIGKILL);
-  if (frozen) thaw(record.cgroup_paths);
-  if (waitForEnd(pidfd, killTimeoutMs)) return;
+  if (endProcess(pidfd, () => frozen && thaw(record.cgroup_paths))) return;
   raise({ kind: "status", message: "container init still running" });
 }

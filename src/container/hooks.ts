@@ -8,18 +8,17 @@
 //   createContainer container,      poststart       runtime
 //                   the host's root
 
-import { signals } from "../abi/process.ts";
 import { present } from "../base/assert.ts";
 import { during, FaultError } from "../base/fault.ts";
 import { wordFaultError } from "../base/word-fault.ts";
 import { execute } from "../ffi/execute.ts";
 import { runHook, type Streams, spawnHook } from "../host/hooks.ts";
 import {
+  endProcess,
   openProcess,
   readCapabilities,
   readInnerPid,
   readUmask,
-  sendSignal,
   thisProcess,
 } from "../host/processes.ts";
 import { capabilityNames } from "../spec/capability-names.ts";
@@ -133,7 +132,7 @@ export function runPoststartHooks(record: ContainerRecord, { hooks = {} }: Valid
   try {
     runInRuntime({ point: "poststart", hooks: poststart, status: "running" }, record);
   } catch (error) {
-    if (init !== undefined) sendSignal(init, signals.SIGKILL);
+    if (init !== undefined) endProcess(init);
     throw error;
   }
 }

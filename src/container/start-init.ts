@@ -1,10 +1,9 @@
 // Gives init its last batch, which ends in execve, and finds out whether that worked.
 
-import { signals } from "../abi/process.ts";
 import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
 import { waitForAny } from "../host/poll.ts";
-import { openProcess, readExecutable, readProcessStat, sendSignal } from "../host/processes.ts";
+import { endProcess, openProcess, readExecutable, readProcessStat } from "../host/processes.ts";
 import { isOrdinaryUser } from "../host/rootless.ts";
 import { readAnswer } from "../init/answer.ts";
 import { encodeBatch } from "../init/batch.ts";
@@ -54,7 +53,7 @@ export async function startInit(
   } catch (error) {
     // A hook can have taken its time, and init have ended meanwhile.
     using pidfd = openProcess(initIdentity(record));
-    if (pidfd !== undefined) sendSignal(pidfd, signals.SIGKILL);
+    if (pidfd !== undefined) endProcess(pidfd);
     throw (await import("./oom.ts")).explainOom(error, record.cgroup_paths);
   }
 }

@@ -2,6 +2,7 @@
 
 import { errnoName, errnos } from "../abi/errno.ts";
 import { AT_FDCWD } from "../abi/file.ts";
+import { signals } from "../abi/process.ts";
 import { pollEvents } from "../abi/socket.ts";
 import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
@@ -106,6 +107,21 @@ export function waitForEnd(pidfd: OwnedFd, timeoutMs?: number): boolean {
     const result = execute(ppoll(pidfd.fd, pollEvents.POLLIN, timeoutMs));
     if (result !== -errnos.EINTR) return result > 0;
   }
+}
+
+/** As long as the end of a process that is killed is waited for; one that never comes is the kernel's fault. */
+const killTimeoutMs = 10_000;
+
+/**
+ * Kills the process behind the pidfd and waits for its end, so that nobody who looks afterwards finds it running.
+ *
+ * @param further what else it takes to die
+ * @returns whether it has ended
+ */
+export function endProcess(pidfd: OwnedFd, further?: () => void): boolean {
+  sendSignal(pidfd, signals.SIGKILL);
+  further?.();
+  return waitForEnd(pidfd, killTimeoutMs);
 }
 
 /** The target of /proc/PID/exe; undefined when there is no such process or it may not be looked at. */

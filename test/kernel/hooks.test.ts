@@ -195,6 +195,28 @@ test("a container that is started fails with its startContainer and poststart ho
   }
 });
 
+test("who is told that a hook has failed finds the container's processes dead", () => {
+  // Memory takes its time to be given back, and init, to whose namespace it belongs, ends last.
+  const args = ["sh", "-c", "dd if=/dev/zero bs=192M count=1 | sleep 100"];
+  const filled = "grep -q '^VmRSS:.*[0-9]\\{6\\} kB' $(grep -l '^Name:.dd$' /proc/[0-9]*/status)";
+  const hooks = {
+    poststart: [hook(`until ${filled} 2>/dev/null; do sleep 0.1; done; exit 3`, { timeout: 60 })],
+  };
+  const bundle = makeBundle({ hooks, process: { args } });
+  const id = room.newId();
+  assert.is(room.tsRunc(["create", "-b", bundle.directory, id]).status, 0);
+  const pid = room.state(id)?.pid;
+  const { status, stderr } = room.tsRunc(["start", id]);
+  assert.is(status, 1);
+  assert.match(stderr, "exit status 3");
+  assert.ok(!existsSync(`/proc/${pid}/stat`) || isZombie(pid), "init has not ended");
+  assert.is(room.tsRunc(["delete", id]).status, 0);
+});
+
+function isZombie(pid: number | undefined): boolean {
+  return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+}
+
 test("a hook without arguments has its path as the first one", () => {
   const copy = join(room.directory, "shows-arguments");
   writeFileSync(copy, "#!/bin/sh\ntr '\\0' ' ' < /proc/$$/cmdline > given\n");
