@@ -28,7 +28,13 @@ const runc: Differences = {
     leniency,
     ...["version-format", "version-required", "version-major", "annotation-key-empty"],
     ...["device-path-required", "device-numbers-required", "masked-absolute", "readonly-absolute"],
-    ...["devices-allow-required", "pids-required", "seccomp-default-errno-not", "seccomp-metadata"],
+    ...[
+      "devices-allow-required",
+      "huge-page-required",
+      "pids-required",
+      "seccomp-default-errno-not",
+      "seccomp-metadata",
+    ],
     ...["seccomp-names", "seccomp-errno-not", "seccomp-args-required", "rlimit-twice"],
   ),
   ...because(
@@ -131,7 +137,7 @@ const crun: Differences = {
     leniency,
     ...["cwd-absolute", "args-required", "annotation-map", "annotation-key-empty", "invalid-value"],
     ...["invalid-type", "hook-timeout-zero", "namespace-twice", "device-numbers-required"],
-    ...["masked-absolute", "readonly-absolute", "pids-required"],
+    ...["masked-absolute", "readonly-absolute", "huge-page-required", "pids-required"],
     ...["seccomp-metadata", "seccomp-names", "seccomp-args-required", "rlimit-twice"],
   ),
   ...because(
