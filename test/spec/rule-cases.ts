@@ -735,7 +735,28 @@ const linuxCases: readonly RuleCase[] = [
     broken: makeConfig({ linux: { resources: { devices: [{ allow: true, major: -2 }] } } }),
     sound: makeConfig({ linux: { resources: { devices: [{ allow: true, major: -1 }] } } }),
     pointer: "/linux/resources/devices/0",
-    message: "invalid device number",
+    message: "invalid device number -2:-1",
+  },
+  {
+    name: "a device rule with a number that no device has",
+    broken: makeConfig({ linux: { resources: { devices: [{ allow: true, minor: 2 ** 32 }] } } }),
+    sound: makeConfig({ linux: { resources: { devices: [{ allow: true, minor: 2 ** 32 - 1 }] } } }),
+    pointer: "/linux/resources/devices/0",
+    message: "invalid device number -1:4294967296",
+  },
+  {
+    name: "a weight of block IO above 1000",
+    broken: makeConfig({ linux: { resources: { blockIO: { weight: 1001 } } } }),
+    sound: makeConfig({ linux: { resources: { blockIO: { weight: 1000 } } } }),
+    pointer: "/linux/resources/blockIO/weight",
+    message: "at most 1000, got 1001",
+  },
+  {
+    name: "a device's weight of block IO above 1000",
+    broken: withWeight({ leafWeight: 1001 }),
+    sound: withWeight({ leafWeight: 1000 }),
+    pointer: "/linux/resources/blockIO/weightDevice/0/leafWeight",
+    message: "at most 1000, got 1001",
   },
   {
     name: "a burst above the quota",
@@ -973,6 +994,11 @@ function manyMappings(count: number): readonly object[] {
     hostID: 5000 + 2 * index,
     size: 1,
   }));
+}
+
+function withWeight(weights: object): unknown {
+  const weightDevice = [{ major: 8, minor: 0, ...weights }];
+  return makeConfig({ linux: { resources: { blockIO: { weightDevice } } } });
 }
 
 function withSeccomp(seccomp: object): unknown {

@@ -22,6 +22,11 @@ import {
 const majorMax = 0xfff;
 const minorMax = 0xf_ffff;
 
+/** Largest number that the kernel compares a device's with; a filter of v2 would take a larger one for another. */
+const deviceNumberMax = 0xffff_ffff;
+/** Largest weight of block IO, of every scheduler that has one. */
+const weightMax = 1000;
+
 export const linuxRules: readonly Rule<Spec>[] = [
   {
     section: "config-linux.md#devices",
@@ -112,8 +117,20 @@ export const resourceRules: readonly Rule<LinuxResources>[] = [
         /^[rwm]*$/.test(access) ? undefined : `invalid cgroup device access ${show(access)}`,
       );
       yield* findEach(devices, ({ major = -1, minor = -1 }) =>
-        major < -1 || minor < -1 ? `invalid device number ${major}:${minor}` : undefined,
+        [major, minor].every((number) => number >= -1 && number <= deviceNumberMax)
+          ? undefined
+          : `invalid device number ${major}:${minor}`,
       );
+    },
+  },
+  {
+    section: "config-linux.md#block-io",
+    pointer: "/blockIO",
+    *find({ blockIO: { weight, leafWeight, weightDevice = [] } = {} }) {
+      yield* findWeights({ weight, leafWeight }, "");
+      for (const [index, device] of weightDevice.entries()) {
+        yield* findWeights(device, `/weightDevice/${index}`);
+      }
     },
   },
   {
@@ -146,6 +163,17 @@ export const resourceRules: readonly Rule<LinuxResources>[] = [
       }),
   },
 ];
+
+function* findWeights(
+  weights: { readonly weight?: number | undefined; readonly leafWeight?: number | undefined },
+  at: string,
+): Generator<Finding> {
+  for (const name of ["weight", "leafWeight"] as const) {
+    const weight = weights[name] ?? 0;
+    const broken = weight > weightMax;
+    yield* findWhen(broken, () => `must be at most ${weightMax}, got ${weight}`, `${at}/${name}`);
+  }
+}
 
 /** What is wrong with a member of a map of strings; the schema does not look at keys like "\n". */
 export function judgeString(value: unknown): string | undefined {
