@@ -79,7 +79,8 @@ export async function makeContainer(
   } catch (error) {
     undo.dispose();
     await prepared.systemd?.stop(options.warn);
-    throw error;
+    const { explainCapabilities } = await import("./lacking-capabilities.ts");
+    throw explainCapabilities(error, prepared.spec.process.capabilities);
   }
 }
 

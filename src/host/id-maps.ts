@@ -46,11 +46,9 @@ function writeMap(
   },
 ): void {
   const path = `/proc/${pid}/${how.file}`;
-  const lines = mappings.map(
-    ({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`,
-  );
-  const result = tryWrite(path, lines.join(""));
+  const lines = mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}`);
+  const result = tryWrite(path, `${lines.join("\n")}\n`);
   if (result >= 0) return;
   if (result === -errnos.EPERM && how.tool !== undefined) writeMapByTool(how.tool, pid, mappings);
-  else raiseErrno(call("write"), `writing the id map ${path}`, result);
+  else raiseErrno(call("write"), `writing the id map ${path} (${lines.join(", ")})`, result);
 }

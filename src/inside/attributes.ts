@@ -31,9 +31,13 @@ export function planScheduling({ scheduler, ioPriority }: Process, pid = 0): Ste
 
 function setScheduler(scheduler: Scheduler, pid: number): Step {
   const { policy, nice = 0, priority = 0, runtime = 0, deadline = 0, period = 0 } = scheduler;
-  const flags = (scheduler.flags ?? []).reduce((sum, flag) => sum | schedulingFlags[flag], 0);
+  const { flags: names = [] } = scheduler;
+  const flags = names.reduce((sum, flag) => sum | schedulingFlags[flag], 0);
+  const given = Object.entries({ nice, priority, runtime, deadline, period })
+    .filter(([, value]) => value !== 0)
+    .map(([name, value]) => `${name} ${value}`);
   return step(
-    `setting the scheduler ${policy}`,
+    `setting the scheduler ${[policy, ...given, ...names].join(", ")}`,
     schedSetattr(pid, {
       policy,
       flags,
@@ -70,7 +74,7 @@ function planMemoryPolicy({ mode, nodes = "", flags = [] }: MemoryPolicy): Step[
   const bits = flags.reduce((sum, flag) => sum | memoryPolicyFlags[flag], 0);
   return [
     step(
-      `setting the memory policy ${[mode, nodes].join(" ").trim()}`,
+      `setting the memory policy ${[mode, nodes, ...flags].filter((word) => word !== "").join(" ")}`,
       setMempolicy(mode, bits, indexMask(nodes)),
     ),
   ];

@@ -78,9 +78,13 @@ export function joinNamespaces(joined: readonly JoinedNamespace[], keepsGroups =
       step(opening(namespace), openat(AT_FDCWD, path, { flags: openNamespace }), {
         slot: `namespace.${type}`,
       }),
-      step(`asking ${path} for its type of namespace`, namespaceType(slot(`namespace.${type}`)), {
-        verify: { kind: "namespace", path, type, flag: namespaceFlags[type] },
-      }),
+      step(
+        `asking the ${type} namespace ${path} for its type`,
+        namespaceType(slot(`namespace.${type}`)),
+        {
+          verify: { kind: "namespace", path, type, flag: namespaceFlags[type] },
+        },
+      ),
     ];
   });
   const enter = (namespace: JoinedNamespace): Step =>

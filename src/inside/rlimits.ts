@@ -50,14 +50,16 @@ export function limitsUntilStart(limits: readonly Limit[]): readonly Limit[] {
 
 /** Steps that set the limits while init may still raise them. Run by init as root. */
 export function limitsAtCreate(limits: readonly Limit[]): Step[] {
-  return limitsUntilStart(limits).map(setLimit);
+  return limits
+    .filter((limit) => !leavesNoRoom(limit))
+    .map((limit) => setLimit(limit, softUntilStart(limit)));
 }
 
 /** Steps for what had to wait: lowering a limit needs no privilege. Run by init as the container's user. */
 export function limitsAtStart(limits: readonly Limit[]): Step[] {
   return limits
     .filter((limit) => leavesNoRoom(limit) || softUntilStart(limit) !== limit.soft)
-    .map(setLimit);
+    .map((limit) => setLimit(limit));
 }
 
 /** More than the stub's memory for the largest batch. */
@@ -72,6 +74,8 @@ function softUntilStart({ type, soft }: Limit): bigint {
   return type === "RLIMIT_NOFILE" && soft < openFilesUntilStart ? openFilesUntilStart : soft;
 }
 
-function setLimit(limit: Limit): Step {
-  return step(`setting ${limit.type} to ${limit.soft} and ${limit.hard}`, prlimit(0, limit));
+/** Says what is asked for, also where `soft` is for the time being. */
+function setLimit(limit: Limit, soft = limit.soft): Step {
+  const doing = `setting ${limit.type} to ${limit.soft} and ${limit.hard}`;
+  return step(doing, prlimit(0, { ...limit, soft }));
 }

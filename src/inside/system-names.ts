@@ -81,12 +81,13 @@ export function planSysctls(sysctls: Readonly<Record<string, string>>): Step[] {
     resolveFlags;
   const resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
   return Object.entries(sysctls).flatMap(([key, value], index) => {
-    const doing = `setting the sysctl ${key}`;
+    const doing = `setting the sysctl ${key} to ${JSON.stringify(value)}`;
     const here = `sysctl${index}`;
+    const path = sysctlPath(key);
     const flags = openFlags.O_WRONLY | openFlags.O_CLOEXEC;
     return [
-      step(doing, openat2(slot(procSlot), sysctlPath(key), { flags, resolve }), { slot: here }),
-      step(doing, writeText(slot(here), value)),
+      step(doing, openat2(slot(procSlot), path, { flags, resolve }), { slot: here }),
+      step(doing, writeText(slot(here), value), { target: JSON.stringify(path) }),
       step(doing, close(slot(here))),
     ];
   });

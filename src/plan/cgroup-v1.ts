@@ -17,7 +17,8 @@ export function planResourcesV1(resources: LinuxResources): ResourcePlan {
   const { hugepageLimits = [], network = {}, rdma = {} } = resources;
   // Spec: config-linux.md#unified: there are no such files here.
   if (Object.keys(unified).length > 0) {
-    raise({ kind: "refused", message: "invalid configuration: cannot use unified on cgroup v1" });
+    const message = `invalid configuration: cannot use unified on cgroup v1, got ${Object.keys(unified).join(", ")}`;
+    raise({ kind: "refused", message });
   }
   return {
     beforeJoin: [...planCpuset(cpu), ...planRealtime(cpu)],
@@ -117,10 +118,13 @@ function planCpu(cpu: Cpu): CgroupWrite[] {
 function checkShares(shares: number): string {
   const [least, most] = [2, 262144];
   if (shares < least) {
-    raise({ kind: "refused", message: `the minimum allowed cpu-shares is ${least}` });
+    raise({
+      kind: "refused",
+      message: `the minimum allowed cpu-shares is ${least}, got ${shares}`,
+    });
   }
   if (shares > most) {
-    raise({ kind: "refused", message: `the maximum allowed cpu-shares is ${most}` });
+    raise({ kind: "refused", message: `the maximum allowed cpu-shares is ${most}, got ${shares}` });
   }
   return `${shares}`;
 }

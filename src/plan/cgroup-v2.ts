@@ -77,11 +77,13 @@ export function convertMemorySwap({
   if (swap === 0) return undefined;
   if (swap === -1) return "max";
   if (limit === 0 || limit === -1) {
-    raise({ kind: "refused", message: "unable to set swap limit without memory limit" });
+    const message = `unable to set swap limit without memory limit, got ${swap}`;
+    raise({ kind: "refused", message });
   }
   if (limit < 0) raise({ kind: "refused", message: `invalid memory value: ${limit}` });
   if (swap < limit) {
-    raise({ kind: "refused", message: "memory+swap limit should be >= memory limit" });
+    const message = `memory+swap limit should be >= memory limit, got ${swap} and ${limit}`;
+    raise({ kind: "refused", message });
   }
   return (toInt64(swap) - toInt64(limit)).toString();
 }

@@ -181,6 +181,6 @@ export function requireController(step: CgroupStep, paths: CgroupPaths): void {
   if (step.kind !== "write" || paths[step.controller] !== undefined) return;
   raise({
     kind: "host",
-    message: `cannot set ${step.property}: this host has no cgroup hierarchy with the ${step.controller} controller`,
+    message: `cannot set linux.resources.${step.property} to ${JSON.stringify(step.value)}: this host has no cgroup hierarchy with the ${step.controller} controller`,
   });
 }

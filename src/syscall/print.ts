@@ -10,8 +10,12 @@ export function printSyscall(call: Syscall): string {
 
 /** The path a call works on, quoted, for a fault; undefined when the call has none. */
 export function describeTarget(call: Syscall): string | undefined {
-  const named = call.operands.find((operand) => operand.kind === "text" && operand.value !== "");
-  return named?.kind === "text" ? JSON.stringify(named.value) : undefined;
+  const texts = call.operands.flatMap((operand) =>
+    operand.kind === "text" && operand.value !== "" ? [operand.value] : [],
+  );
+  // Of an option both halves are wanted: it is the value that is wrong most of the time.
+  const named = call.name === "fsconfig" ? texts.join("=") : texts[0];
+  return named === undefined || named === "" ? undefined : JSON.stringify(named);
 }
 
 function printOperand(operand: Operand): string {

@@ -69,6 +69,13 @@ export async function runOnTerminal(
 /** The messages of logrus text lines, unquoted. */
 export function logMessages(stderr: string): string[] {
   return [...stderr.matchAll(/level=error msg=("(?:[^"\\]|\\.)*"|\S+)$/gm)].map(([, text = ""]) =>
-    text.startsWith('"') ? String(JSON.parse(text)) : text,
+    text.startsWith('"') ? unquote(text) : text,
+  );
+}
+
+/** Go's quotes are JSON's, but for a byte that is no text, `\xff`. */
+function unquote(text: string): string {
+  return String(
+    JSON.parse(text.replace(/\\(x|.)/g, (all, next) => (next === "x" ? "\\u00" : all))),
   );
 }

@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Outcome } from "../cli/executable.ts";
+import { expectRefusal } from "../support/refusal.ts";
 import { type Bundle, openRoom, runBriefly } from "../support/room.ts";
 
 const test = suite("kernel/bad-input");
@@ -181,14 +181,6 @@ const cases: readonly Case[] = [
     message: /cpu/,
   },
 ];
-
-function expectRefusal({ status, stderr }: Outcome, message: RegExp): void {
-  assert.is(status, 1, stderr);
-  assert.is([...stderr.matchAll(/level=error/g)].length, 1, stderr);
-  assert.match(stderr.replaceAll('\\"', '"'), message);
-  // What a person can do nothing with.
-  assert.not.match(stderr, /undefined|\[object|\bat .*\.js|errno -/);
-}
 
 for (const { name, change, spoil, message } of cases) {
   test(`create and run refuse ${name}`, async () => {

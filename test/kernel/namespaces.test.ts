@@ -149,8 +149,14 @@ test("a path to what is no namespace is refused, and nothing waits for it", () =
   const fifo = join(room.directory, "fifo");
   assert.is(Bun.spawnSync(["mkfifo", fifo]).exitCode, 0);
   for (const [path, words] of [
-    [plain, `asking ${plain} for its type of namespace: ioctl: inappropriate ioctl for device`],
-    [fifo, `asking ${fifo} for its type of namespace: ioctl: inappropriate ioctl for device`],
+    [
+      plain,
+      `asking the network namespace ${plain} for its type: ioctl: inappropriate ioctl for device`,
+    ],
+    [
+      fifo,
+      `asking the network namespace ${fifo} for its type: ioctl: inappropriate ioctl for device`,
+    ],
     [
       "/absent/net",
       'opening the network namespace /absent/net: openat "/absent/net": no such file',

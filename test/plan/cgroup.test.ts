@@ -176,8 +176,8 @@ test("planCgroup() writes v1 CPU limits, what the quota must fit being tried on 
 
 test("planCgroup() refuses shares that the v1 kernel would change", () => {
   const shares = (value: number) => faultText(() => plan1({ cpu: { shares: value } }));
-  assert.is(shares(1), "the minimum allowed cpu-shares is 2");
-  assert.is(shares(262145), "the maximum allowed cpu-shares is 262144");
+  assert.is(shares(1), "the minimum allowed cpu-shares is 2, got 1");
+  assert.is(shares(262145), "the maximum allowed cpu-shares is 262144, got 262145");
   assert.is(shares(2), "no fault");
 });
 
@@ -197,14 +197,14 @@ test("planCgroup() refuses a limit for which the v1 host has no controller", () 
   const host: CgroupHost = { version: "v1", hierarchies: [hierarchy(["devices"], "devices", "")] };
   assert.is(
     faultText(() => planCgroup({ id: "c", resources: { pids: { limit: 5 } } }, host)),
-    "cannot set pids.limit: this host has no cgroup hierarchy with the pids controller",
+    'cannot set linux.resources.pids.limit to "5": this host has no cgroup hierarchy with the pids controller',
   );
 });
 
 test("planCgroup() refuses unified resources on v1", () => {
   assert.is(
     faultText(() => plan1({ unified: { "memory.high": "1" } })),
-    "invalid configuration: cannot use unified on cgroup v1",
+    "invalid configuration: cannot use unified on cgroup v1, got memory.high",
   );
 });
 
@@ -241,9 +241,9 @@ test("convertMemorySwap() knows every case of limit and swap", () => {
     assert.is(convertMemorySwap({ limit, swap }), value, `${limit} ${swap}`);
   }
   const refused = [
-    [0, 100, "unable to set swap limit without memory limit"],
-    [-1, 100, "unable to set swap limit without memory limit"],
-    [100, 99, "memory+swap limit should be >= memory limit"],
+    [0, 100, "unable to set swap limit without memory limit, got 100"],
+    [-1, 100, "unable to set swap limit without memory limit, got 100"],
+    [100, 99, "memory+swap limit should be >= memory limit, got 99 and 100"],
     [-2, 100, "invalid memory value: -2"],
   ] as const;
   for (const [limit, swap, message] of refused) {

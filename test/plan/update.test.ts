@@ -75,7 +75,7 @@ test("planUpdate() knows the memory limit that a swap limit is about", () => {
   const fault = catchFault(() => planUpdate({}, { memory: { swap: 8192 } }, v2))?.fault;
   assert.is(
     fault?.kind === "refused" && fault.message,
-    "unable to set swap limit without memory limit",
+    "unable to set swap limit without memory limit, got 8192",
   );
 });
 

@@ -38,6 +38,7 @@ const leftOut = [
   "instructions",
   "mounts-proc",
   "options",
+  "refused-values",
   "reports-contract",
   "seccomp-raw",
   "stub-pid1",
