@@ -28,6 +28,7 @@ import { drive, endInit, type LiveInit, liveInit } from "../init/drive.ts";
 import { obtainDescriptor } from "../init/obtain.ts";
 import { startStub } from "../init/stub-process.ts";
 import { setAffinity } from "../inside/attributes.ts";
+import type { CgroupPlaces } from "../inside/cgroup.ts";
 import { ownPidSlot } from "../inside/process.ts";
 import { unifiedGroup } from "../plan/cgroup-host.ts";
 import { groupsRule, refuseDeniedGroups } from "../plan/create-program.ts";
@@ -35,7 +36,7 @@ import { execCgroupPlaces, type SubCgroups } from "../plan/exec-cgroup.ts";
 import { execParts, type JoinFacts, type PlannedProcess } from "../plan/exec-program.ts";
 import { doorbellFd, masterFd, targetFd } from "../plan/host-facts.ts";
 import { startSteps } from "../plan/start-program.ts";
-import { keepsGroups } from "../spec/annotations.ts";
+import { keepsGroups, subgroupsOf } from "../spec/annotations.ts";
 import type { ExecProcess } from "../spec/exec-process.ts";
 import { recallConfig } from "../spec/load.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
@@ -137,7 +138,7 @@ export function makeProcess(
   target: ExecTarget,
   resolve: (config: ValidatedSpec) => ExecProcess,
 ): MadeProcess {
-  const { cgroup_paths: groups, init_process_pid: initPid } = target.record;
+  const { init_process_pid: initPid } = target.record;
   const runtimePid = execute(getpid());
   const activated = options.hook === undefined && isMeantForUs(runtimePid);
   const listenFds = activated ? readListenFds() : 0;
@@ -146,7 +147,7 @@ export function makeProcess(
     runtimePid,
     preserveFds: options.preserveFds + listenFds,
     namespaces: isOrdinary ? foreignNamespacesOf(initPid) : namespacesOf(initPid),
-    cgroupPlaces: execCgroupPlaces(groups, options.subCgroups),
+    cgroupPlaces: placesOf(target.record, options.subCgroups),
   };
   releasePreservedFds(facts.preserveFds);
   if ((options.initialAffinity ?? "") !== "") runOn(options.initialAffinity ?? "");
@@ -167,6 +168,19 @@ export function makeProcess(
   return attemptOrElsewhere(attempt, facts);
 }
 
+/** The groups to join: the container's own, or those below that are asked for; where it manages its processes, that of init. */
+function placesOf(record: ContainerRecord, subCgroups: SubCgroups): CgroupPlaces {
+  const places = execCgroupPlaces(record.cgroup_paths, subCgroups);
+  const { delegated } = subgroupsOf(record.tsRunc);
+  if (delegated === "" || subCgroups.size > 0 || places.v2 === undefined) return places;
+  const v2 = groupOfInit(record.init_process_pid);
+  return v2.startsWith(`${places.v2}/`) ? { ...places, v2 } : places;
+}
+
+function groupOfInit(pid: number): string {
+  return unifiedGroup(readText(`/proc/${pid}/cgroup`, "finding the cgroup of init"));
+}
+
 /** A v2 group that has given controllers to groups below it takes no processes: those of init's own group, then. */
 function attemptOrElsewhere(attempt: Attempt, facts: JoinFacts): MadeProcess {
   const { options, target } = attempt;
@@ -174,8 +188,7 @@ function attemptOrElsewhere(attempt: Attempt, facts: JoinFacts): MadeProcess {
     return attemptProcess(attempt, facts);
   } catch (error) {
     if (!isBusyGroup(error) || options.subCgroups.size > 0) throw error;
-    const initPid = target.record.init_process_pid;
-    const v2 = unifiedGroup(readText(`/proc/${initPid}/cgroup`, "finding the cgroup of init"));
+    const v2 = groupOfInit(target.record.init_process_pid);
     return attemptProcess(attempt, { ...facts, cgroupPlaces: { ...facts.cgroupPlaces, v2 } });
   }
 }

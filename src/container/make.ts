@@ -7,7 +7,7 @@ import { during, FaultError, raise } from "../base/fault.ts";
 import { wordViolation } from "../base/word-fault.ts";
 import { execute, must } from "../ffi/execute.ts";
 import { applyResources } from "../host/cgroups/apply.ts";
-import { makeCgroup } from "../host/cgroups/make.ts";
+import { enterDelegated, makeCgroup } from "../host/cgroups/make.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
 import { readStandardStreams, releasePreservedFds } from "../host/facts.ts";
 import { exists, type OwnedFd, openFile, writeAll } from "../host/files.ts";
@@ -22,6 +22,7 @@ import { planScheduling } from "../inside/attributes.ts";
 import { mountDoing } from "../inside/mounts/attach.ts";
 import { joinedNamespaces, namespacesNotJoined, newNamespaces } from "../inside/namespaces.ts";
 import { effectiveLimits, limitsUntilStart } from "../inside/rlimits.ts";
+import { plannedDirectories } from "../plan/cgroup.ts";
 import { createParts, parkingPart } from "../plan/create-program.ts";
 import { doorbellFd, idmapFd, listenerFd, masterFd, notifyFd } from "../plan/host-facts.ts";
 import type { ValidatedSpec } from "../spec/validate.ts";
@@ -214,6 +215,7 @@ function hostActions(
     "make-cgroup": () => {
       made.push(...makeCgroup(cgroup));
     },
+    "delegate-cgroup": () => enterDelegated(cgroup),
     "write-id-maps": (pid) => writeIdMaps(pid, { uids: uidMappings, gids: gidMappings }),
     "write-time-offsets": (pid) => writeTimeOffsets(pid, spec.linux?.timeOffsets),
     "apply-device-rules": () => applyDeviceRules({ cgroup, rootless }),
@@ -279,7 +281,6 @@ export function keepConfig(options: CreateOptions, text: string): void {
 /** The record before the first effect: what is about to be made. */
 export function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared): ContainerRecord {
   const { cgroup, facts, rootfs, spec, listenFds, resctrl } = prepared;
-  const directories = [...new Set(Object.values(cgroup.paths))];
   const { soft, hard } = facts.callerOpenFiles;
   const { initial: initialAffinity = "" } = spec.process.execCPUAffinity ?? {};
   const { poststop = [] } = spec.hooks ?? {};
@@ -312,7 +313,7 @@ export function intendedRecord({ id, bundle }: CreateOptions, prepared: Prepared
       ...(poststop.length === 0 ? {} : { poststop }),
       ownPidNamespace: newNamespaces(spec.linux?.namespaces ?? []).includes("pid"),
       // What is missing now is what we are about to make.
-      madeCgroups: directories.filter((path) => !exists(path)),
+      madeCgroups: plannedDirectories(cgroup).filter((path) => !exists(path)),
       ...(prepared.systemd === undefined ? {} : { systemdUnit: prepared.systemd.place }),
       ...(resctrl === undefined ? {} : { madeResctrl: resctrl.missing }),
       callerOpenFiles: { soft: `${soft}`, hard: `${hard}` },

@@ -27,14 +27,16 @@ import {
   type CgroupRequest,
   planCgroup,
   planNoCgroup,
+  type Subgroups,
 } from "../plan/cgroup.ts";
 import type { CgroupHost } from "../plan/cgroup-host.ts";
 import { cgroupOwner } from "../plan/cgroup-owner.ts";
 import { groupsRule, refuseDeniedGroups } from "../plan/create-program.ts";
 import type { HostFacts } from "../plan/host-facts.ts";
 import { hasIdmaps, noIdmaps } from "../plan/idmaps.ts";
+import type { planSubgroups } from "../plan/subgroups.ts";
 import { acceptConfig } from "../spec/accept.ts";
-import { hasFilter } from "../spec/annotations.ts";
+import { hasFilter, subgroupsOf } from "../spec/annotations.ts";
 import type { ContainerId } from "../spec/container-id.ts";
 import { parseConfig } from "../spec/load.ts";
 import type { SpecFacts } from "../spec/rules/rule.ts";
@@ -132,7 +134,12 @@ export async function prepare(
   // An ordinary user can give nothing away, and what it makes is its own.
   const owner = host.version === "v2" && !ordinaryUser ? cgroupOwner(spec) : undefined;
   const rootless = isRootlessForCgroups(options.rootless);
-  const request = { id, cgroupsPath, resources, owner };
+  const subgroups = await loadSubgroups(spec, {
+    manager: options.cgroupManager,
+    version: host.version,
+    ordinaryUser,
+  });
+  const request = { id, cgroupsPath, resources, owner, subgroups };
   const { cgroup, wanted, systemd } = await planGroups(request, host, { options, spec, rootless });
   const listenFds = readListenFds();
   const filter = hasFilter(spec)
@@ -142,6 +149,7 @@ export async function prepare(
     bundle,
     root,
     cgroupPlaces: cgroupPlaces(cgroup),
+    delegatesCgroup: cgroup.delegated !== undefined,
     cgroup: cgroupMountFacts(linux, host, { paths: cgroup.paths, wanted }),
     runtimePid: execute(getpid()),
     preserveFds: options.preserveFds + listenFds,
@@ -189,6 +197,16 @@ export async function prepare(
 /** Adds the maps that an ordinary user need not write down. */
 async function completeMaps(document: unknown): Promise<unknown> {
   return (await import("./automatic-maps.ts")).addAutomaticMaps(document);
+}
+
+/** The groups that annotations ask for; what can be said of them is loaded only then. */
+async function loadSubgroups(
+  spec: ValidatedSpec,
+  around: Parameters<typeof planSubgroups>[1],
+): Promise<Subgroups | undefined> {
+  const { subgroup, delegated } = subgroupsOf(spec);
+  if (subgroup === "" && delegated === "") return undefined;
+  return (await import("../plan/subgroups.ts")).planSubgroups(spec, around);
 }
 
 /** The container's groups by the manager that was asked for, and its unit where that is systemd. */

@@ -17,6 +17,7 @@ import { fcntlCommands } from "../abi/file.ts";
 import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
 import { must } from "../ffi/execute.ts";
+import { enterDelegated } from "../host/cgroups/make.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
 import type { Notification } from "../host/criu/service.ts";
 import { type OwnedFd, own, tryRemoveDirectory } from "../host/files.ts";
@@ -108,6 +109,8 @@ export async function restoreContainer(
     } finally {
       tryRemoveDirectory(rootPlace(directory));
     }
+    // CRIU restores no controllers, and without a cgroup namespace it takes the group above for the container's.
+    enterDelegated(prepared.cgroup);
     const { record, terminal } = seen;
     if (record === undefined) {
       return raise({

@@ -4,7 +4,7 @@
 //   start            the stub is in the unit, and everything that it starts is born there
 //   setResources     systemd knows the limits and device rules, and keeps them when it sets the group up anew
 
-import { refuseUsed } from "../host/cgroups/make.ts";
+import { leaveUnit, refuseUsed } from "../host/cgroups/make.ts";
 import { exists, readText } from "../host/files.ts";
 import {
   readSystemdFacts,
@@ -19,7 +19,7 @@ import { cgroupVersion } from "../plan/cgroup-version.ts";
 import { planAskedProperties } from "../plan/systemd-annotations.ts";
 import { planUnitDevices } from "../plan/systemd-devices.ts";
 import { planUnitResources, planUnitReturn } from "../plan/systemd-resources.ts";
-import { planUnit, planUnitCgroup, planUnitStart } from "../plan/systemd-unit.ts";
+import { isSlice, planUnit, planUnitCgroup, planUnitStart } from "../plan/systemd-unit.ts";
 import type { LinuxResources } from "../spec/resources.ts";
 import type { ContainerRecord } from "./record.ts";
 
@@ -45,17 +45,26 @@ export async function prepareUnit(
   host: CgroupHost,
   rootless: boolean,
 ): Promise<ContainerUnit> {
-  const { id, resources = {}, annotations } = request;
+  const { id, resources = {}, annotations, subgroups } = request;
   const manager = rootless ? "user" : "system";
   const defaultSlice = rootless && host.version === "v2" ? "user.slice" : "system.slice";
   const unit = planUnit(request, defaultSlice);
+  if (subgroups !== undefined && isSlice(unit)) {
+    (await import("../plan/subgroups.ts")).refuseBelowSlice(subgroups, unit.name);
+  }
   const asked = planAskedProperties(annotations);
   const facts = await readSystemdFacts(manager);
-  const cgroup = planUnitCgroup(request, host, { unit, managerGroup: facts.group });
+  const around = { unit, managerGroup: facts.group };
+  const cgroup = planUnitCgroup(request, host, around);
+  const below = (subgroups?.ofUnit ?? "") !== "";
+  const ofUnit = below
+    ? planUnitCgroup({ ...request, subgroups: undefined }, host, around)
+    : cgroup;
   const { version } = cgroup;
   const place: UnitPlace = { name: unit.name, manager };
   const limits = planUnitResources(resources, { version, systemd: facts.version });
-  const devices = planUnitDevices(resources.devices ?? [], readDeviceGroups());
+  // A group below the unit has its own, exact ones; those of the unit, which systemd has to say in its words, would be in force too.
+  const devices = below ? [] : planUnitDevices(resources.devices ?? [], readDeviceGroups());
   // On v1 systemd moves a unit's processes when it begins to look after their devices, and past the unit's own group, into the
   // slice's, where the rules are others: it does from the first moment. On v2 the group's own filter takes the place of systemd's.
   const early = version === "v1" ? [...devices, ...asked] : asked;
@@ -64,11 +73,12 @@ export async function prepareUnit(
     place,
     cgroup,
     start: async (pid) => {
-      const existing = cgroup.hierarchies.filter(({ path }) => exists(path));
-      if (existing.length > 0) refuseUsed(cgroup, existing);
+      const existing = ofUnit.hierarchies.filter(({ path }) => exists(path));
+      if (existing.length > 0) refuseUsed(ofUnit, existing);
       await startUnit(place, planUnitStart(unit, { id, pid, version, asked: early }));
       // Before that, a unit of this name is somebody else's.
       state.started = true;
+      if (below && version === "v2") leaveUnit(cgroup, pid);
     },
     setResources: () => setUnitProperties(place, [...devices, ...limits]),
     stop: async (warn) => {

@@ -17,6 +17,11 @@ export function cgroupOwner(spec: Spec): number | undefined {
   if (mount === undefined) return undefined;
   const access = mount.options?.findLast((option) => ["ro", "rro", "rw", "rrw"].includes(option));
   if (access === "ro" || access === "rro") return undefined;
+  return processOwner(spec);
+}
+
+/** The host's uid of the container's process, whatever it sees. */
+export function processOwner(spec: Spec): number | undefined {
   return hostUid(spec, spec.process?.user?.uid ?? 0);
 }
 

@@ -80,6 +80,16 @@ export type CgroupPlan = ResourcePlan & {
   readonly owner?: number | undefined;
   /** systemd has made the group and put init into it. */
   readonly adopts?: true;
+  /** v2: the group that init is moved to; without limits of its own. */
+  readonly delegated?: DelegatedGroup;
+};
+
+/** A group below the container's own, which the container manages. */
+export type DelegatedGroup = {
+  /** Absolute. */
+  readonly path: string;
+  /** The uid that is to own it. */
+  readonly owner: number | undefined;
 };
 
 export type CgroupRequest = {
@@ -88,6 +98,16 @@ export type CgroupRequest = {
   readonly resources?: LinuxResources | undefined;
   /** cgroup-owner.ts; for v2. */
   readonly owner?: number | undefined;
+  /** subgroups.ts. */
+  readonly subgroups?: Subgroups | undefined;
+};
+
+/** Groups that a config asks for beside the usual one. */
+export type Subgroups = {
+  /** The name of the container's own group below its unit; "" where the unit's group is the container's. */
+  readonly ofUnit: string;
+  /** The group below the container's own that init is moved to; v2 alone. */
+  readonly delegated: { readonly name: string; readonly owner: number | undefined } | undefined;
 };
 
 /** The order in which runc makes and joins v1 hierarchies; others (perf tools' own, say) are left alone as there. */
@@ -115,6 +135,7 @@ export function planCgroup(request: CgroupRequest, host: CgroupHost): CgroupPlan
       hierarchies: [{ controllers: [""], mountPoint, path }],
       controllers: host.controllers,
       owner: request.owner,
+      ...delegatedBelow(path, request),
       ...planResourcesV2(resources),
     };
   }
@@ -134,6 +155,22 @@ export function planCgroup(request: CgroupRequest, host: CgroupHost): CgroupPlan
   const planned = planResourcesV1(resources);
   for (const step of [...planned.beforeJoin, ...planned.steps]) requireController(step, paths);
   return { version: "v1", paths, hierarchies, controllers: [], ...planned };
+}
+
+/** The group that is given to the container, below its own. */
+export function delegatedBelow(
+  path: string,
+  { subgroups }: Pick<CgroupRequest, "subgroups">,
+): Pick<CgroupPlan, "delegated"> {
+  if (subgroups?.delegated === undefined) return {};
+  const { name, owner } = subgroups.delegated;
+  return { delegated: { path: joinPath(path, name), owner } };
+}
+
+/** Every directory that is the container's: those of its hierarchies, each once, and the one that is given to it. */
+export function plannedDirectories({ paths, delegated }: CgroupPlan): readonly string[] {
+  const own = [...new Set(Object.values(paths))];
+  return delegated === undefined ? own : [...own, delegated.path];
 }
 
 function rank({ controllers }: Pick<CgroupHierarchy, "controllers">): number {

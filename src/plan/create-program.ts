@@ -127,6 +127,8 @@ export function* createParts(spec: ValidatedSpec, facts: HostFacts): Generator<P
     joined: new Set(joinedNamespaces(listed).map(({ type }) => type)),
   };
   yield* enterNamespaces(spec, namespaces, facts);
+  // The root of a new cgroup namespace stays the group above.
+  if (facts.delegatesCgroup) yield host("delegate-cgroup");
   if (hasMembers(spec.linux?.netDevices)) yield host("move-net-devices");
   // Before init makes other processes, which inherit it.
   if (hasMembers(spec.linux?.intelRdt)) yield host("enter-resctrl");

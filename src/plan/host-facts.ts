@@ -25,6 +25,8 @@ export type HostFacts = {
   readonly root: RootFacts;
   /** The groups that init joins. */
   readonly cgroupPlaces: CgroupPlaces;
+  /** Whether init is moved on to a group below, which is the container's to manage. */
+  readonly delegatesCgroup: boolean;
   /** What a mount of type cgroup has to show. */
   readonly cgroup: CgroupMountFacts;
   readonly runtimePid: number;

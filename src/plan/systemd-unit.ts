@@ -6,6 +6,7 @@ import { raise } from "../base/fault.ts";
 import {
   type CgroupPlan,
   type CgroupRequest,
+  delegatedBelow,
   type PlannedHierarchy,
   requireController,
 } from "./cgroup.ts";
@@ -83,7 +84,7 @@ const v1Controllers: readonly string[] = [
 ];
 
 /**
- * Plans the group of a container whose unit systemd makes.
+ * Plans the group of a container whose unit systemd makes: the unit's own, or the one below it that was asked for.
  *
  * @param managerGroup where the units of this manager are below the mount point: "" for process 1's
  * @throws `refused`, `host` as `planCgroup`
@@ -93,8 +94,9 @@ export function planUnitCgroup(
   host: CgroupHost,
   { unit, managerGroup }: { readonly unit: SystemdUnit; readonly managerGroup: string },
 ): CgroupPlan {
-  const { resources = {} } = request;
-  const inner = `${managerGroup}/${expandSlice(unit.slice)}/${unit.name}`;
+  const { resources = {}, subgroups } = request;
+  const below = subgroups?.ofUnit ?? "";
+  const inner = `${managerGroup}/${expandSlice(unit.slice)}/${unit.name}/${below}`;
   if (host.version === "v2") {
     const { mountPoint } = host.hierarchy;
     const path = joinPath(mountPoint, inner);
@@ -105,6 +107,7 @@ export function planUnitCgroup(
       controllers: host.controllers,
       owner: request.owner,
       adopts: true,
+      ...delegatedBelow(path, request),
       ...planResourcesV2(resources),
     };
   }

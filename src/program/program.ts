@@ -12,6 +12,8 @@ export type HostAction =
   | "write-id-maps"
   /** Writes timens_offsets of the stub that has made a time namespace. */
   | "write-time-offsets"
+  /** Moves init into the group that the container manages, with the controllers of the group above. */
+  | "delegate-cgroup"
   /** Moves network devices into the namespace that init is in. */
   | "move-net-devices"
   /** Makes the group of resctrl, and puts init there. */

@@ -12,12 +12,19 @@ export const criuConfig = "org.criu.config";
 /** The base64 of an array of `struct sock_filter`, which is loaded in place of what linux.seccomp says of calls. */
 export const seccompBpfData = "run.oci.seccomp_bpf_data";
 
+/** A group below the unit of systemd: the container's own group then, with its limits. */
+export const systemdSubgroup = "run.oci.systemd.subgroup";
+/** A group below the container's own, without limits, into which init goes once its cgroup namespace is there. */
+export const delegateCgroup = "run.oci.delegate-cgroup";
+
 /** Those of which features says that a caller should not take them from a stranger. */
 export const obeyedAnnotations: readonly string[] = [
   keepOriginalGroups,
   pidfdReceiver,
   criuConfig,
   seccompBpfData,
+  systemdSubgroup,
+  delegateCgroup,
 ];
 
 /** Whether the container's processes keep the groups of who starts them. */
@@ -29,6 +36,17 @@ export function keepsGroups({ annotations }: Spec): boolean {
 export function pidfdReceiverOf({ annotations }: Spec): string | undefined {
   const path = annotations?.[pidfdReceiver] ?? "";
   return path === "" ? undefined : path;
+}
+
+/** Which groups a config asks for beside the usual one; an empty name asks for none, as with crun. */
+export function subgroupsOf({ annotations }: Pick<Spec, "annotations">): {
+  readonly subgroup: string;
+  readonly delegated: string;
+} {
+  return {
+    subgroup: annotations?.[systemdSubgroup] ?? "",
+    delegated: annotations?.[delegateCgroup] ?? "",
+  };
 }
 
 /** Whether a config has a seccomp filter, by profile or brought along. */

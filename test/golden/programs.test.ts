@@ -112,6 +112,7 @@ function hostFacts(folder: string, cgroups: "none" | "v1" | "v2"): HostFacts {
     notifies: false,
     filter: undefined,
     root: { path: `${bundle}/rootfs`, device: "8:1", inode: 4711n, parentMount: "/" },
+    delegatesCgroup: false,
     cgroupPlaces: {
       v1: cgroups === "v1" ? [group("cpu,cpuacct"), group("memory"), group("pids")] : [],
       v2: cgroups === "v2" ? "/sys/fs/cgroup/my-container" : undefined,

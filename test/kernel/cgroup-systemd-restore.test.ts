@@ -28,8 +28,9 @@ const compared: readonly RuntimeName[] =
 
 const driver = "--systemd-cgroup";
 
-function makeCounter(resources = { pids: { limit: 44 } }): Bundle {
-  return room.makeBundle({ process: counter, linux: { resources } });
+function makeCounter(annotations: Readonly<Record<string, string>> = {}): Bundle {
+  const resources = { pids: { limit: 44 } };
+  return room.makeBundle({ process: counter, annotations, linux: { resources } });
 }
 
 /** Runs the bundle in a unit, and saves it when it has counted a while. Returns the images, and how far it has come. */
@@ -72,6 +73,27 @@ here("a saved container goes on in a unit of its own, with its limits, as with r
   assert.is(ours?.limit, "44\n");
   assert.ok(ours?.properties.includes("ActiveState=active"));
   assert.equal(ours, theirs);
+});
+
+here("a restored container is in the groups below its unit that it was in", async () => {
+  const isV2 = cgroupVersion === "v2";
+  const bundle = makeCounter({
+    "run.oci.systemd.subgroup": "sub",
+    ...(isV2 ? { "run.oci.delegate-cgroup": "mine" } : {}),
+  });
+  const [directory, saved] = await runAndSave("ts-runc", bundle);
+  const id = room.newId();
+  quietly("ts-runc", restoreArguments(bundle, directory, id));
+  await untilCounted(bundle, saved);
+  const sub = `/system.slice/runc-${id}.scope/sub`;
+  const own = isV2 ? `${sub}/mine` : sub;
+  assert.match(readOf(`/proc/${room.state(id)?.pid}/cgroup`), `${own}\n`);
+  assert.is(readOf(`${groupOf("pids", sub)}/pids.max`), "44\n");
+  assert.is(readOf(`${groupOf("pids", own)}/pids.max`), isV2 ? "max\n" : "44\n");
+  const { status, stdout } = room.tsRunc(["exec", id, "cat", "/proc/self/cgroup"]);
+  assert.is(status, 0);
+  assert.match(stdout, `${own}\n`);
+  assert.is(room.tsRunc(["delete", "--force", id]).status, 0);
 });
 
 here("a restore that fails leaves no unit", async () => {

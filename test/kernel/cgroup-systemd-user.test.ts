@@ -47,12 +47,12 @@ function expectDone({ status, stderr }: Outcome, what: string): void {
   assert.is(status, 0, `${what}: ${stderr}`);
 }
 
-function makeBundle(): string {
+function makeBundle(annotations: Readonly<Record<string, string>> = {}): string {
   const { directory, rootfs } = room.makeBundle();
   const spec = defaultSpec({ rootless: { uid: who, gid: who }, cgroupV2: true });
   const linux = { ...spec.linux, resources: { pids: { limit: 31 } } };
   const process = { cwd: "/", ...spec.process, terminal: false, args: ["sleep", "600"] };
-  const config = { ...spec, ociVersion: "1.0.2", process, linux };
+  const config = { ...spec, ociVersion: "1.0.2", process, linux, annotations };
   writeFileSync(join(directory, "config.json"), JSON.stringify(config));
   chownSync(rootfs, who, who);
   return directory;
@@ -107,6 +107,22 @@ for (const [name, options, groupOf] of [
     assert.equal(theirs, ours);
   });
 }
+
+check("groups below the unit are made, too, and exec is where init is", () => {
+  const asked = { "run.oci.systemd.subgroup": "sub", "run.oci.delegate-cgroup": "mine" };
+  const id = room.newId();
+  const bundle = makeBundle(asked);
+  expectDone(inside(...quietly, executable, driver, "run", "-d", "-b", bundle, id), "run");
+  const unit = `${given}/user.slice/runc-${id}.scope`;
+  assert.is(readOf(`${unit}/sub/pids.max`), "31\n");
+  assert.is(readOf(`${unit}/sub/mine/pids.max`), "max\n");
+  assert.is(inside(executable, "exec", id, "cat", "/proc/self/cgroup").stdout, "0::/mine\n");
+  const makes = "mkdir /sys/fs/cgroup/mine/a && echo 1 >/sys/fs/cgroup/mine/a/cgroup.procs";
+  // The mount is read-only in this config.
+  assert.is(inside(executable, "exec", id, "sh", "-c", makes).status, 1);
+  expectDone(inside(executable, "delete", "--force", id), "delete");
+  assert.not(existsSync(unit));
+});
 
 check("the unit has the properties that root's has, and is gone with its container", () => {
   const id = room.newId();

@@ -85,6 +85,20 @@ test("planUnitCgroup() places the group below the slice, and below the manager o
   assert.equal(rootless.paths, { "": `/sys/fs/cgroup${managerGroup}/runc-box.scope` });
 });
 
+test("planUnitCgroup() has the container's group below the unit where that is asked for", () => {
+  const unit = { name: "runc-box.scope", slice: "a.slice" };
+  const plan = (ofUnit: string, delegated?: { name: string; owner: number | undefined }) =>
+    planUnitCgroup({ id: "box", subgroups: { ofUnit, delegated } }, v2, { unit, managerGroup: "" });
+  const own = "/sys/fs/cgroup/a.slice/runc-box.scope";
+  assert.equal(plan("sub").paths, { "": `${own}/sub` });
+  assert.equal(plan("sub").hierarchies[0]?.path, `${own}/sub`);
+  assert.is(plan("sub").delegated, undefined);
+  const both = plan("sub", { name: "mine", owner: 7 });
+  assert.equal(both.paths, { "": `${own}/sub` });
+  assert.equal(both.delegated, { path: `${own}/sub/mine`, owner: 7 });
+  assert.is(plan("", { name: "mine", owner: undefined }).delegated?.path, `${own}/mine`);
+});
+
 test("planUnitCgroup() on v1 leaves the tree beside the hierarchies to systemd", () => {
   const hierarchies = [["cpu", "cpuacct"], ["devices"], ["name=systemd"], [""]].map(
     (controllers) => {

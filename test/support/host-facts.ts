@@ -8,6 +8,7 @@ export const someFacts: HostFacts = {
   bundle: "/bundle",
   root: { path: "/bundle/rootfs", device: "0:30", inode: 4711n, parentMount: "/" },
   cgroupPlaces: { v1: [], v2: "/sys/fs/cgroup/container" },
+  delegatesCgroup: false,
   cgroup: { version: "v2", ownNamespace: true, shown: "/sys/fs/cgroup/container" },
   runtimePid: 1000,
   preserveFds: 0,

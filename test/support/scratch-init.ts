@@ -26,6 +26,7 @@ export const noActions: HostActions = {
   "write-time-offsets": nothing,
   "move-net-devices": nothing,
   "enter-resctrl": nothing,
+  "delegate-cgroup": nothing,
   "set-rlimits": nothing,
   "run-hooks": () => undefined,
   "set-scheduling": nothing,

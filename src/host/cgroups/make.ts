@@ -2,19 +2,26 @@
 //
 //   makeCgroup(plan: CgroupPlan): readonly string[]           directories made, for the record and for removeCgroup
 //   joinCgroup(paths: CgroupPaths, pid: number): void
+//   leaveUnit(plan: CgroupPlan, pid: number): void            from the unit's group, where systemd has put it, into the container's
+//   enterDelegated(plan: CgroupPlan): void                    from the container's group into the one below that it manages
 
 import { errnos } from "../../abi/errno.ts";
 import { AT_FDCWD } from "../../abi/file.ts";
 import { raise } from "../../base/fault.ts";
 import { execute, raiseErrno } from "../../ffi/execute.ts";
-import type { CgroupPaths, CgroupPlan, PlannedHierarchy } from "../../plan/cgroup.ts";
+import {
+  type CgroupPaths,
+  type CgroupPlan,
+  type PlannedHierarchy,
+  plannedDirectories,
+} from "../../plan/cgroup.ts";
 import { fchownat, mkdirat } from "../../syscall/files.ts";
 import { nanosleep } from "../../syscall/processes.ts";
 import { tryRemoveDirectory, tryWrite } from "../files.ts";
 import { applyWrites } from "./apply.ts";
 import { raiseWrite, readCgroupFile } from "./cgroup-file.ts";
 import { isStopped } from "./freezer.ts";
-import { listProcesses } from "./processes.ts";
+import { listOwnProcesses, listProcesses } from "./processes.ts";
 
 const doing = "creating the container's cgroup";
 const directoryMode = 0o755;
@@ -40,6 +47,7 @@ export function makeCgroup(plan: CgroupPlan): readonly string[] {
       const isNew = makeDirectory(hierarchy.path, made);
       if (!isNew) existed.push(hierarchy);
       if (hierarchy.controllers.includes("cpuset")) fillCpuset(hierarchy, isNew);
+      if (plan.delegated !== undefined) makeDirectory(plan.delegated.path, made);
       if (plan.version === "v2") settleThreading([...new Set([...made, hierarchy.path])], plan);
     }
     if (plan.adopts !== true) refuseUsed(plan, existed);
@@ -49,8 +57,12 @@ export function makeCgroup(plan: CgroupPlan): readonly string[] {
     if (plan.owner !== undefined && plan.owner !== 0) {
       for (const { path } of plan.hierarchies) giveAway(path, plan.owner);
     }
-    if (plan.adopts === true) return [...new Set(Object.values(plan.paths))];
-    return made.filter((directory) => plan.hierarchies.some(({ path }) => path === directory));
+    const { delegated } = plan;
+    if (delegated?.owner !== undefined && delegated.owner !== 0) {
+      giveAway(delegated.path, delegated.owner);
+    }
+    const own = plannedDirectories(plan);
+    return plan.adopts === true ? own : made.filter((directory) => own.includes(directory));
   } catch (error) {
     for (const directory of made.reverse()) tryRemoveDirectory(directory);
     throw error;
@@ -155,9 +167,12 @@ function enableControllers(
 /** Refusals are ignored: whether a controller is missed is known when a limit that needs it is written. */
 function enableIn(directory: string, controllers: readonly string[]): void {
   const file = `${directory}/cgroup.subtree_control`;
-  const words = controllers.map((controller) => `+${controller}`);
-  if (tryWrite(file, words.join(" ")) >= 0) return;
-  for (const word of words) tryWrite(file, word);
+  if (tryWrite(file, wordControllers(controllers)) >= 0) return;
+  for (const controller of controllers) tryWrite(file, wordControllers([controller]));
+}
+
+function wordControllers(controllers: readonly string[]): string {
+  return controllers.map((controller) => `+${controller}`).join(" ");
 }
 
 /** Controllers that cannot tell the threads of a process apart: a threaded cgroup does not have them. */
@@ -207,9 +222,6 @@ export function refuseUsed(plan: CgroupPlan, existed: readonly PlannedHierarchy[
   }
 }
 
-const joinTries = 5;
-const joinPauseMs = 30;
-
 /**
  * Moves a process into every hierarchy: one open, write and close each. Run by the runtime, with the pid as it sees it.
  *
@@ -218,15 +230,65 @@ const joinPauseMs = 30;
 export function joinCgroup(paths: CgroupPaths, pid: number): void {
   for (const path of new Set(Object.values(paths))) {
     const file = `${path}/cgroup.procs`;
-    let result = tryWrite(file, `${pid}`);
-    // EINVAL: the process is so new that the scheduler does not have it yet. EBUSY: controllers are being moved (v2).
-    for (let tries = 1; isPassing(result) && tries < joinTries; tries += 1) {
-      execute(nanosleep(joinPauseMs));
-      result = tryWrite(file, `${pid}`);
-    }
+    const result = moveProcess(file, pid);
     if (result < 0) raiseWrite(file, "joining the container's cgroup", result);
   }
 }
+
+const joinTries = 5;
+const joinPauseMs = 30;
+
+/** Writes the pid into a group's file, and again where the kernel is not ready for it. */
+function moveProcess(file: string, pid: number): number {
+  let result = tryWrite(file, `${pid}`);
+  // EINVAL: the process is so new that the scheduler does not have it yet. EBUSY: controllers are being moved (v2).
+  for (let tries = 1; isPassing(result) && tries < joinTries; tries += 1) {
+    execute(nanosleep(joinPauseMs));
+    result = tryWrite(file, `${pid}`);
+  }
+  return result;
+}
+
+/**
+ * Makes the group below a unit and moves the process that systemd has put into the unit there: only a group without processes
+ * can hand controllers on (v2). Run by the runtime.
+ *
+ * @throws `syscall` fault
+ */
+export function leaveUnit({ paths }: CgroupPlan, pid: number): void {
+  for (const path of Object.values(paths)) makeDirectory(path, []);
+  joinCgroup(paths, pid);
+}
+
+const emptyTries = 100;
+const emptyPauseMs = 10;
+
+/**
+ * Moves the container's processes from its group into the one below that it manages, and gives that one the controllers. Init has
+ * its cgroup namespace by then. Run by the runtime: inside, the group above can be somebody else's.
+ *
+ * @throws `syscall` fault
+ */
+export function enterDelegated({ paths, delegated, controllers }: CgroupPlan): void {
+  const { "": group } = paths;
+  if (delegated === undefined || group === undefined) return;
+  const target = `${delegated.path}/cgroup.procs`;
+  const control = `${group}/cgroup.subtree_control`;
+  for (let tries = 1; ; tries += 1) {
+    for (const pid of listOwnProcesses(group)) {
+      const moved = moveProcess(target, pid);
+      // The stub that has forked init is about to end.
+      if (moved < 0 && moved !== -errnos.ESRCH) raiseWrite(target, delegating, moved);
+    }
+    const enabled = tryWrite(control, wordControllers(controllers));
+    if (enabled !== -errnos.EBUSY) break;
+    if (tries === emptyTries) raiseWrite(control, delegating, enabled);
+    execute(nanosleep(emptyPauseMs));
+  }
+  enableIn(group, controllers);
+}
+
+const delegating = "handing a cgroup over to the container";
 
 function isPassing(result: number): boolean {
   return result === -errnos.EINVAL || result === -errnos.EBUSY;

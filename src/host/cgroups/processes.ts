@@ -32,7 +32,7 @@ function mainDirectory(paths: CgroupPaths): string | undefined {
 
 function listTree(directory: string): number[] {
   try {
-    const pids = readPids(directory);
+    const pids = listOwnProcesses(directory);
     for (const entry of listDirectory(directory, "listing the cgroups in the container's") ?? []) {
       if (entry.type === "directory") pids.push(...listTree(`${directory}/${entry.name}`));
     }
@@ -44,7 +44,12 @@ function listTree(directory: string): number[] {
   }
 }
 
-function readPids(directory: string): number[] {
+/**
+ * Lists the processes of one group, without those of groups below.
+ *
+ * @throws `syscall` fault
+ */
+export function listOwnProcesses(directory: string): number[] {
   const doing = "listing the processes of the container's cgroup";
   let text: string;
   try {

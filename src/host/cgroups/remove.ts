@@ -16,13 +16,15 @@ const doing = "removing the container's cgroup";
 const pausesMs: readonly number[] = [0.2, 1, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120];
 
 /**
- * Removes those directories of `paths` that `makeCgroup` has made, and all below them; that one is gone is fine.
+ * Removes those directories of `paths`, or below them, that `makeCgroup` has made, with all in them; that one is gone is fine.
  * Directories that were there before are not touched. Run by the runtime, when the container's processes are dead.
  *
  * @throws `syscall` fault with EBUSY when processes stay
  */
 export function removeCgroup(paths: CgroupPaths, made: readonly string[]): void {
-  const ours = new Set(Object.values(paths).filter((path) => made.includes(path)));
+  const own = Object.values(paths);
+  const isOwn = (path: string) => own.some((group) => `${path}/`.startsWith(`${group}/`));
+  const ours = new Set(made.filter(isOwn));
   for (const pauseMs of pausesMs) {
     for (const path of ours) {
       if (removeGroups(path) === 0) ours.delete(path);

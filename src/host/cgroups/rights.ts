@@ -5,8 +5,9 @@ import { AT_FDCWD, accessModes, atFlags } from "../../abi/file.ts";
 import { errnoText } from "../../base/errno-text.ts";
 import { raise } from "../../base/fault.ts";
 import { execute } from "../../ffi/execute.ts";
-import type { CgroupPlan, PlannedHierarchy } from "../../plan/cgroup.ts";
+import type { CgroupPlan, DelegatedGroup, PlannedHierarchy } from "../../plan/cgroup.ts";
 import type { CgroupHierarchy, CgroupHost } from "../../plan/cgroup-host.ts";
+import { delegateCgroup } from "../../spec/annotations.ts";
 import { faccessat2 } from "../../syscall/files.ts";
 
 const { W_OK, X_OK } = accessModes;
@@ -23,6 +24,7 @@ export function withinRights(plan: CgroupPlan, host: CgroupHost): CgroupPlan {
   if (hierarchies.length === plan.hierarchies.length) return plan;
   const kept = new Set(hierarchies.map(({ path }) => path));
   const paths = Object.fromEntries(Object.entries(plan.paths).filter(([, path]) => kept.has(path)));
+  if (plan.delegated !== undefined && paths[""] === undefined) refuseDelegated(plan.delegated);
   const has = ({ controller }: { readonly controller: string }) => paths[controller] !== undefined;
   for (const step of [...plan.beforeJoin, ...plan.steps]) {
     const isLimit = step.kind === "write" && step.property !== "devices";
@@ -35,6 +37,11 @@ export function withinRights(plan: CgroupPlan, host: CgroupHost): CgroupPlan {
     beforeJoin: plan.beforeJoin.filter(has),
     steps: plan.steps.filter(has),
   };
+}
+
+function refuseDelegated({ path }: DelegatedGroup): never {
+  const message = `annotation ${delegateCgroup}: no permission is granted for cgroups: mkdir ${path}: ${errnoText("EACCES")}`;
+  return raise({ kind: "refused", message });
 }
 
 function refuseLimit({ version, paths }: CgroupPlan, controller: string): never {

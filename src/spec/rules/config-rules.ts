@@ -1,6 +1,7 @@
 // All rules for config.json, in the order in which they are reported, with those that have no file of their own.
 
 import type { HookPoint, Spec } from "../types.ts";
+import { judgeGroupAnnotation } from "./group-name.ts";
 import { judgeString, linuxRules } from "./linux-rules.ts";
 import { mountRules } from "./mount-rules.ts";
 import { namespaceRules } from "./namespace-rules.ts";
@@ -74,7 +75,9 @@ export const configRules: readonly Rule<Spec>[] = [
     find: ({ annotations }) =>
       findEachMember(annotations, (key, value) =>
         // Spec: config.md#annotations MUST NOT (empty keys).
-        key === "" ? 'must not have an empty key, got ""' : judgeString(value),
+        key === ""
+          ? 'must not have an empty key, got ""'
+          : (judgeString(value) ?? judgeGroupAnnotation(key, value)),
       ),
   },
 ];

@@ -35,6 +35,7 @@ const noActions: HostActions = {
   "write-time-offsets": () => {},
   "move-net-devices": () => {},
   "enter-resctrl": () => {},
+  "delegate-cgroup": () => {},
   "set-rlimits": () => {},
   "run-hooks": () => undefined,
   "set-scheduling": () => {},
