@@ -100,9 +100,11 @@ const alone = slowness > 1;
  */
 async function findGrowth(before: KernelCounts): Promise<readonly string[]> {
   const others = alone ? 0 : Math.floor(cycles / 2);
-  // Each processor counts open files by itself and tells of them now and then, by 32 at least.
+  // Each processor counts open files by itself and tells of them now and then, by 32 at least; and it keeps the group whose memory
+  // it has counted last until it counts another's.
+  const perProcessor: Readonly<Record<string, number>> = { "open files": 64, "removed groups": 1 };
   const allowed = (name: string): number =>
-    name === "open files" ? Math.max(others, 64 * availableParallelism()) : others;
+    Math.max(others, (perProcessor[name] ?? 0) * availableParallelism());
   for (let tries = 0; ; tries += 1) {
     // Pages of files that the containers' processes have read keep their groups of memory from going.
     if (alone) writeFileSync("/proc/sys/vm/drop_caches", "3");

@@ -5,11 +5,17 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The columns of the table, as they are headed. */
-export type CgroupMode = "host, v1" | "VM, v2" | "VM, v2 with systemd" | "VM, v1 with systemd";
+export type CgroupMode =
+  | "host, v1"
+  | "VM, v2"
+  | "VM, v2, newer kernel"
+  | "VM, v2 with systemd"
+  | "VM, v1 with systemd";
 
 /** The columns of the machines of test/vm, by their kind. */
 export const machineColumns = {
   v2: "VM, v2",
+  "v2-newer": "VM, v2, newer kernel",
   systemd: "VM, v2 with systemd",
   "systemd-v1": "VM, v1 with systemd",
 } as const satisfies Readonly<Record<string, CgroupMode>>;

@@ -32,17 +32,26 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildImage, execute, type MachineImage, makeDisk } from "./build-image.ts";
+import {
+  buildImage,
+  canHaveKernel,
+  execute,
+  type MachineImage,
+  type MachineKernel,
+  makeDisk,
+} from "./build-image.ts";
 import { missingSystemdFile } from "./systemd/files.ts";
 
 /**
- * What the machine is: cgroup v2 without systemd, cgroup v2 with systemd and the session of an ordinary user (1000), or
- * systemd with v1 hierarchies and its own v2 tree beside them. Files find it in TS_RUNC_MACHINE.
+ * What the machine is: cgroup v2 without systemd, by Debian's own or a newer kernel; cgroup v2 with systemd and the session of
+ * an ordinary user (1000), or systemd with v1 hierarchies and its own v2 tree beside them. Files find it in TS_RUNC_MACHINE, and
+ * nothing there of the kernel.
  */
-export type MachineKind = "v2" | "systemd" | "systemd-v1";
+export type MachineKind = "v2" | "v2-newer" | "systemd" | "systemd-v1";
 
 const kindOptions: Readonly<Record<MachineKind, readonly string[]>> = {
   v2: [],
+  "v2-newer": [],
   systemd: ["MACHINE_INIT=systemd"],
   "systemd-v1": ["MACHINE_INIT=systemd", "systemd.unified_cgroup_hierarchy=0"],
 };
@@ -115,14 +124,21 @@ export function machineObstacle(): string | undefined {
 
 /** The same for a machine of that kind. */
 export function obstacleOf(kind: MachineKind): string | undefined {
-  const missing = kind === "v2" ? undefined : missingSystemdFile();
-  return machineObstacle() ?? (missing === undefined ? undefined : `${missing} is missing`);
+  const obstacle = machineObstacle();
+  if (obstacle !== undefined) return obstacle;
+  if (!canHaveKernel(kernelFor(kind))) return "this Debian has no such kernel";
+  const missing = kind.startsWith("systemd") ? missingSystemdFile() : undefined;
+  return missing === undefined ? undefined : `${missing} is missing`;
+}
+
+function kernelFor(kind: MachineKind = "v2"): MachineKernel {
+  return kind === "v2-newer" ? "newer" : "stable";
 }
 
 /** Boots a machine, runs the files in it one after the other and powers it off. */
 export async function runInMachine(options: MachineOptions): Promise<MachineRun> {
   const started = performance.now();
-  const image = buildImage();
+  const image = buildImage(kernelFor(options.kind));
   const directory = mkdtempSync(join(tmpdir(), "ts-runc-machine-"));
   try {
     const tree = makeTreeDisk(directory, options);
@@ -165,7 +181,7 @@ function makeTreeDisk(directory: string, options: MachineOptions): string {
   const fileTimeoutS = Math.ceil((options.fileTimeoutMs ?? options.timeoutMs) / 1000);
   mkdirSync(join(stage, ".machine"));
   const variables = Object.entries(options.environment ?? {}).map(
-    ([name, value]) => `export ${name}='${value}'\n`,
+    ([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`,
   );
   writeFileSync(
     join(stage, ".machine/settings"),

@@ -36,7 +36,12 @@ export type MachineImage = {
 const root = join(import.meta.dir, "../..");
 const cache = join(root, ".cache/vm");
 const bun = join(root, "node_modules/@oven/bun-linux-x64/bin/bun");
-const kernelPackage = "linux-image-cloud-amd64";
+/** Debian 12's own kernel, and the newest that Debian makes for it; packages that name another one. */
+const kernelPackages = {
+  stable: "linux-image-cloud-amd64",
+  newer: "linux-image-6.12-cloud-amd64",
+} as const;
+export type MachineKernel = keyof typeof kernelPackages;
 /** What the initramfs loads before it can see a disk, and what a test may ask the kernel for. */
 const bootModules = ["virtio_pci", "virtio_blk", "virtio_console"];
 const testModules = [
@@ -73,14 +78,14 @@ const openedLibraries = [
  * The key covers everything but the kernel: which kernel an image has was decided when it was built, so that neither a
  * package index nor a network is needed as long as an image is there.
  */
-export function buildImage(): MachineImage {
+export function buildImage(kernel: MachineKernel): MachineImage {
   const files = hostFiles();
-  const directory = join(cache, imageKey(files));
+  const directory = join(cache, `${imageKey(files)}-${kernel}`);
   if (!existsSync(directory)) {
     mkdirSync(cache, { recursive: true });
     const temporary = mkdtempSync(join(cache, "building-"));
     try {
-      fillImage(temporary, files);
+      fillImage(temporary, { files, kernel });
       publish(temporary, directory);
     } finally {
       rmSync(temporary, { recursive: true, force: true });
@@ -130,9 +135,12 @@ function publish(temporary: string, directory: string): void {
   }
 }
 
-function fillImage(directory: string, files: readonly string[]): void {
+function fillImage(
+  directory: string,
+  { files, kernel }: { readonly files: readonly string[]; readonly kernel: MachineKernel },
+): void {
   const unpacked = join(directory, "package");
-  const version = unpackKernel(unpacked);
+  const version = unpackKernel(unpacked, kernelPackages[kernel]);
   copyFileSync(join(unpacked, "boot", `vmlinuz-${version}`), join(directory, "kernel"));
   fillInitramfs(join(directory, "initramfs.d"), join(unpacked, "lib/modules", version));
   execute(["sh", "-c", "find . | sort | busybox cpio -o -H newc >../initramfs"], {
@@ -147,12 +155,23 @@ function fillImage(directory: string, files: readonly string[]): void {
   });
 }
 
+/** Whether there is an image with this kernel, or apt knows where to get it. */
+export function canHaveKernel(kernel: MachineKernel): boolean {
+  if (existsSync(join(cache, `${imageKey(hostFiles())}-${kernel}`))) return true;
+  return kernelOf(kernelPackages[kernel]) !== undefined;
+}
+
+/** The package that a kernel package names. */
+function kernelOf(kernelPackage: string): string | undefined {
+  const depends = execute(["apt-cache", "depends", "--important", kernelPackage]);
+  return /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+}
+
 /** Downloads and unpacks the kernel, without installing it, and returns its version. */
-function unpackKernel(directory: string): string {
+function unpackKernel(directory: string, kernelPackage: string): string {
   mkdirSync(directory);
   const download = (): void => {
-    const depends = execute(["apt-cache", "depends", "--important", kernelPackage]);
-    const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+    const name = kernelOf(kernelPackage);
     if (name === undefined) throw new Error(`${kernelPackage} is not known to apt`);
     execute(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", name], {
       cwd: directory,
@@ -170,6 +189,8 @@ function unpackKernel(directory: string): string {
   execute(["dpkg-deb", "-x", archive, "."], { cwd: directory });
   const version = readdirSync(join(directory, "lib/modules"))[0];
   if (version === undefined) throw new Error(`${archive} holds no modules`);
+  // Those of newer kernels are compressed.
+  execute(["find", directory, "-name", "*.ko.xz", "-exec", "busybox", "unxz", "{}", "+"]);
   execute(["busybox", "depmod", "-b", directory, version]);
   return version;
 }
@@ -192,15 +213,18 @@ function fillInitramfs(directory: string, modules: string): void {
   chmodSync(join(directory, "init"), 0o755);
 }
 
-/** The paths of the modules and of what they depend on, each after its dependencies. */
+/** The paths of the modules and of what they depend on, each after its dependencies; without those that are built into the kernel. */
 function loadOrder(modules: string, names: readonly string[]): readonly string[] {
   const dependencies = new Map<string, readonly string[]>();
   for (const line of readFileSync(join(modules, "modules.dep"), "utf8").split("\n")) {
     const [path = "", rest = ""] = line.split(":");
     dependencies.set(path, rest.split(" ").filter(Boolean));
   }
+  const builtIn = readFileSync(join(modules, "modules.builtin"), "utf8").split("\n");
+  const isBuiltIn = (name: string): boolean =>
+    builtIn.some((path) => basename(path) === `${name}.ko`);
   const order = new Set<string>();
-  for (const name of names) {
+  for (const name of names.filter((one) => !isBuiltIn(one))) {
     const path = [...dependencies.keys()].find((key) => basename(key) === `${name}.ko`);
     if (path === undefined) throw new Error(`the kernel has no module ${name}`);
     // modules.dep lists the deepest dependency last.
@@ -292,4 +316,4 @@ export function execute(argv: readonly string[], options: { readonly cwd?: strin
   throw new Error(`${argv.join(" ")} exited with ${child.exitCode}: ${child.stderr.toString()}`);
 }
 
-if (import.meta.main) console.log(dirname(buildImage().disk));
+if (import.meta.main) console.log(dirname(buildImage("stable").disk));

@@ -8,7 +8,7 @@ import { machineColumns, writeMatrix } from "../support/cgroup-matrix.ts";
 import { type FileOutcome, type MachineKind, obstacleOf, runInMachine } from "./bench.ts";
 
 const root = join(import.meta.dir, "../..");
-const kinds: readonly MachineKind[] = ["v2", "systemd", "systemd-v1"];
+const kinds: readonly MachineKind[] = ["v2", "v2-newer", "systemd", "systemd-v1"];
 /** So many files share a machine: what an emulator that locks up takes with it is no more than that. */
 const filesPerMachine = 12;
 const timeoutMs = 40 * 60 * 1000;

@@ -1,12 +1,14 @@
 // Runs chosen files of test/kernel in a machine of bench.ts and prints what they say: for work on one of them.
 //
-//   scripts/bun test/vm/some.ts [systemd | systemd-v1] test/kernel/exec.test.ts ...
+//   scripts/bun test/vm/some.ts [v2-newer | systemd | systemd-v1] test/kernel/exec.test.ts ...
 
+import { machineColumns } from "../support/cgroup-matrix.ts";
 import { type MachineKind, obstacleOf, runInMachine } from "./bench.ts";
 
 const [first = "", ...others] = process.argv.slice(2);
-const kind: MachineKind = first === "systemd" || first === "systemd-v1" ? first : "v2";
-const files = kind === "v2" ? process.argv.slice(2) : others;
+const isKind = (word: string): word is MachineKind => word in machineColumns;
+const kind = isKind(first) ? first : "v2";
+const files = isKind(first) ? others : process.argv.slice(2);
 const obstacle = obstacleOf(kind);
 if (obstacle !== undefined || files.length === 0) {
   console.error(obstacle ?? "which files?");
