@@ -18,7 +18,7 @@ export const valgrind = "/usr/bin/valgrind";
  */
 export const counted = [
   { name: "--version", above: 4.5 },
-  { name: "create", above: 45 },
+  { name: "create", above: 39.5 },
   { name: "state", above: 6.5 },
   { name: "start", above: 9.8 },
   { name: "delete", above: 8 },

@@ -16,6 +16,7 @@ export function unreachable(value: never): never {
 
 /** Returns `value`, which only a bug can leave undefined. */
 export function present<T>(value: T | undefined, what: string): T {
-  assert(value !== undefined, `${what} is missing`);
+  // No message before there is a need for one: this is asked hundreds of times on the way to a container.
+  if (value === undefined) throw new Error(`ts-runc bug: ${what} is missing`);
   return value;
 }

@@ -33,32 +33,32 @@ export function readAnswer(batch: EncodedBatch, bytes: Uint8Array): Answer {
   const results = new Map<string, number>();
   const outputs = new Map<string, Uint8Array>();
   let interrupted: Answer["interrupted"];
-  batch.lines.forEach(({ step, outputOffset }, index) => {
-    const result = readResult(words, index);
-    if (result === notExecuted) return;
+  // Of a signed 64-bit result the low half is enough for descriptors, pids and errors.
+  let at = header.sizeBytes >> 2;
+  for (let index = 0; index < batch.lines.length; index += 1) {
+    const { step, outputOffset } = present(batch.lines[index], "a record");
+    const low = words[at] ?? 0;
+    const high = words[at + 1] ?? 0;
+    const result = high === low >> 31 ? low : high * 0x1_0000_0000 + (low >>> 0);
+    at += resultBytes >> 2;
+    if (result === notExecuted) continue;
     const recovery = index === stopped ? recoveryByRuntime(step, result) : undefined;
     if (recovery !== undefined) {
       interrupted = { at: index, recovery };
-      return;
+      continue;
     }
-    // In the answer that a leaving parent writes, its own write has stopped the batch but has not failed.
-    if (result < 0 && (index === stopped || !isExpected(step, result))) raiseStep(step, result);
-    if (step.slot !== undefined) results.set(step.slot, result);
-    if (result < 0) return;
+    const { slot } = step;
+    if (slot !== undefined) results.set(slot, result);
+    if (result < 0) {
+      // In the answer that a leaving parent writes, its own write has stopped the batch but has not failed.
+      if (index === stopped || !isExpected(step, result)) raiseStep(step, result);
+      continue;
+    }
     const output = outputOffset === 0 ? undefined : bytes.subarray(outputOffset);
-    if (output !== undefined && step.slot !== undefined) outputs.set(step.slot, output);
+    if (output !== undefined && slot !== undefined) outputs.set(slot, output);
     if (step.verify !== undefined) verify(step, step.verify, { result, output });
-  });
+  }
   return { results, outputs, ...(interrupted === undefined ? {} : { interrupted }) };
-}
-
-/** A signed 64-bit result; descriptors, pids and errors fit its low half. */
-function readResult(words: Int32Array, index: number): number {
-  const at = (header.sizeBytes + resultBytes * index) >> 2;
-  const low = words[at] ?? 0;
-  const high = words[at + 1] ?? 0;
-  if ((high === 0 && low >= 0) || (high === -1 && low < 0)) return low;
-  return high * 0x1_0000_0000 + (low >>> 0);
 }
 
 /** openat2 gives up with EAGAIN when something was renamed or mounted, anywhere, while it resolved `..` within the root. */

@@ -6,9 +6,15 @@ import { assert, present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import { isClose } from "../program/program.ts";
 import type { Recovery, Step } from "../program/step.ts";
-import { type Arena, encodeOperand, growingArena, writeWord } from "../syscall/encode.ts";
+import {
+  type Arena,
+  encodeOperand,
+  growingArena,
+  writeText,
+  writeWord,
+} from "../syscall/encode.ts";
 import { close } from "../syscall/files.ts";
-import { outputSize, type ResultOperand } from "../syscall/value.ts";
+import { outputSize } from "../syscall/value.ts";
 import {
   areaAddress,
   areaMaxBytes,
@@ -92,11 +98,6 @@ export function encodeRest(
 /** Enough for the strings and structures of an ordinary config. */
 const dataBytesUsual = 16 * 1024;
 
-/** Only what is kept or looked at is read back: a step with an output has a slot or a verification. */
-function answerSize({ call, slot, verify }: Step): number {
-  return slot === undefined && verify === undefined ? 0 : outputSize(call);
-}
-
 function encodeLines(
   lines: Line[],
   local: ReadonlyMap<string, number>,
@@ -104,7 +105,10 @@ function encodeLines(
 ): EncodedBatch {
   let answerBytes = header.sizeBytes + resultBytes * lines.length;
   for (const line of lines) {
-    const outputBytes = answerSize(line.step);
+    const { step } = line;
+    // Only what is kept or looked at is read back: a step with an output has a slot or a verification.
+    if (step.slot === undefined && step.verify === undefined) continue;
+    const outputBytes = outputSize(step.call);
     if (outputBytes === 0) continue;
     line.outputOffset = answerBytes;
     answerBytes += (outputBytes + 7) & ~7;
@@ -115,13 +119,7 @@ function encodeLines(
     usedBytes: dataOffset,
     sizeBytes: dataOffset + dataBytesUsual,
   });
-  const writer: Writer = { arena, lines, answerBytes, local, known };
-  const resultWord = header.sizeBytes >> 2;
-  for (let index = 0; index < lines.length; index += 1) {
-    arena.words[resultWord + 2 * index] = notExecuted;
-    arena.words[resultWord + 2 * index + 1] = -1;
-    writeRecord(writer, index);
-  }
+  writeRecords({ arena, lines, answerBytes, local, known });
   const totalBytes = arena.usedBytes;
   if (totalBytes > areaMaxBytes || lines.length > recordsMax) {
     raise({
@@ -162,9 +160,9 @@ function flatten(steps: readonly Step[], keepsDescriptors: boolean): Flattened {
 }
 
 function emit(steps: readonly Step[], flattened: Flattened, waiting: Waiting[]): void {
-  const { lines, local } = flattened;
+  const { lines, local, keepsDescriptors } = flattened;
   for (const step of steps) {
-    if (flattened.keepsDescriptors && isClose(step)) continue;
+    if (keepsDescriptors && isClose(step)) continue;
     const { recovery } = step;
     const from = lines.length;
     const line: Line = {
@@ -172,7 +170,7 @@ function emit(steps: readonly Step[], flattened: Flattened, waiting: Waiting[]):
       onError: endOfBatch,
       onZero: from + 1,
       after: from + 1,
-      errno: filteredErrno(recovery),
+      errno: recovery === undefined ? 0 : filteredErrno(recovery),
       outputOffset: 0,
     };
     lines.push(line);
@@ -201,14 +199,12 @@ function jumpLine(target: number): Line {
 }
 
 /** The one errno the stub lets pass, 0 for all: with several, the answer is checked for the others (answer.ts). */
-function filteredErrno(recovery: Recovery | undefined): number {
-  if (recovery === undefined || recovery.rare === true) return 0;
-  const { errnos: meant } = recovery;
-  if (meant === "any" || meant.length !== 1) return 0;
+function filteredErrno({ rare, errnos: meant }: Recovery): number {
+  if (rare === true || meant === "any" || meant.length !== 1) return 0;
   return errnos[present(meant[0], "an errno")];
 }
 
-/** What writing a record needs to know of its batch. */
+/** What writing records needs to know of their batch. */
 type Writer = {
   readonly arena: Arena;
   readonly lines: readonly Line[];
@@ -218,77 +214,65 @@ type Writer = {
   readonly known: ReadonlyMap<string, number>;
 };
 
-/** Where the parts of a record lie, in words of 4 bytes. */
-const recordWords = record.sizeBytes >> 2;
-const [numberWord, indirectWord] = [record.number >> 2, record.indirect >> 2];
-const [onErrorWord, onZeroWord] = [record.onError >> 2, record.onZero >> 2];
-const errnoWord = record.errno >> 2;
-
-function writeRecord(writer: Writer, index: number): void {
-  const { arena, lines, answerBytes } = writer;
-  const { step, onError, onZero, errno, outputOffset } = present(lines[index], "a record");
-  const base = (answerBytes >> 2) + recordWords * index;
-  let at = (base << 2) + record.operands;
-  let indirect = 0;
-  let bit = 1;
-  for (const operand of step.call.operands) {
-    switch (operand.kind) {
-      case "result":
-        if (writeResult(writer, operand, at)) indirect |= bit;
-        break;
-      case "answer":
-        writeWord(arena, at, operand.value === "address" ? areaAddress : answerBytes);
-        break;
-      case "number":
-      case "flags": {
-        const { value } = operand;
-        const isSmall = typeof value === "number" && value >= 0 && value <= 0xffff_ffff;
-        // The other half is zero already: the arena is new.
-        if (isSmall) arena.words[at >> 2] = value;
-        else writeWord(arena, at, value);
-        break;
-      }
-      default: {
-        if (operand.kind === "output") {
+/**
+ * Writes the records and, before them, results that nothing has executed yet. One long loop, and not a function for each part:
+ * the interpreter runs it a thousand times, and a call costs it as much as a dozen operations.
+ */
+function writeRecords({ arena, lines, answerBytes, local, known }: Writer): void {
+  // In words of 4 bytes. Half of a word of 8 bytes that is small stays zero, as the arena was made.
+  const recordWords = record.sizeBytes >> 2;
+  const [numberWord, indirectWord] = [record.number >> 2, record.indirect >> 2];
+  const [onErrorWord, onZeroWord] = [record.onError >> 2, record.onZero >> 2];
+  const [errnoWord, operandsWord] = [record.errno >> 2, record.operands >> 2];
+  let resultAt = header.sizeBytes >> 2;
+  let at = answerBytes >> 2;
+  for (const { step, onError, onZero, errno, outputOffset } of lines) {
+    const { name, operands } = step.call;
+    let operandAt = at + operandsWord;
+    let indirect = 0;
+    let bit = 1;
+    for (const operand of operands) {
+      const { kind, value } = operand;
+      if (typeof value === "number" && kind !== "output") {
+        if (value >= 0 && value <= 0xffff_ffff) arena.words[operandAt] = value;
+        else writeWord(arena, operandAt << 2, value);
+      } else if (kind === "text") {
+        // What is written may move the arena; an address in it has no other half.
+        const address = writeText(arena, value);
+        arena.words[operandAt] = address;
+      } else if (kind === "result") {
+        const source = local.get(value);
+        if (source === undefined) {
+          writeWord(arena, operandAt << 2, present(known.get(value), value));
+        } else {
+          arena.words[operandAt] =
+            operand.detail === undefined
+              ? header.sizeBytes + resultBytes * source
+              : present(lines[source], value).outputOffset + operand.detail;
+          indirect |= bit;
+        }
+      } else if (kind === "answer") {
+        arena.words[operandAt] = value === "address" ? areaAddress : answerBytes;
+      } else {
+        if (kind === "output") {
           assert(outputOffset !== 0, "an output that nobody wants");
           if (operand.detail !== undefined) arena.bytes.set(operand.detail, outputOffset);
         }
-        // An address in the area has no other half either. What is written may have moved the arena.
-        const address = Number(encodeOperand(arena, operand, areaAddress + outputOffset));
-        arena.words[at >> 2] = address;
+        const word = encodeOperand(arena, operand, areaAddress + outputOffset);
+        writeWord(arena, operandAt << 2, word);
       }
+      operandAt += 2;
+      bit <<= 1;
     }
-    at += 8;
-    bit <<= 1;
+    const { words } = arena;
+    words[resultAt] = notExecuted;
+    words[resultAt + 1] = -1;
+    resultAt += 2;
+    words[at + numberWord] = syscallNumber(name);
+    words[at + indirectWord] = indirect;
+    words[at + onErrorWord] = onError;
+    words[at + onZeroWord] = onZero;
+    words[at + errnoWord] = errno;
+    at += recordWords;
   }
-  const { words } = arena;
-  words[base + numberWord] = syscallNumber(step.call.name);
-  words[base + indirectWord] = indirect;
-  words[base + onErrorWord] = onError;
-  words[base + onZeroWord] = onZero;
-  words[base + errnoWord] = errno;
-}
-
-/**
- * Writes a result as an operand: one of this batch is fetched by the stub, one of an earlier batch is a number by now.
- *
- * @returns whether the stub fetches it
- */
-function writeResult(
-  { arena, lines, local, known }: Writer,
-  operand: ResultOperand,
-  at: number,
-): boolean {
-  const { value: of, detail } = operand;
-  const source = local.get(of);
-  if (source === undefined) {
-    writeWord(arena, at, present(known.get(of), of));
-    return false;
-  }
-  const place =
-    detail === undefined
-      ? header.sizeBytes + resultBytes * source
-      : present(lines[source], of).outputOffset + detail;
-  writeWord(arena, at, place);
-  return true;
 }

@@ -157,18 +157,19 @@ function encodeStruct(arena: Arena, operand: PlainOperand & { kind: "struct" }):
   return arena.address + offset;
 }
 
-function writeText(arena: Arena, value: string): number {
+export function writeText(arena: Arena, value: string): number {
   const { shared } = arena;
   const known = shared?.get(value);
   if (known !== undefined) return arena.address + known;
-  ensure(arena, measureText(value));
+  // As measureText().
+  ensure(arena, (bytesPerUnit * value.length + 8) & ~7);
   const offset = arena.usedBytes;
   const { bytes } = arena;
   const { written } = encoder.encodeInto(value, offset === 0 ? bytes : bytes.subarray(offset));
   const end = offset + written;
   // An arena that is used again is not zero here.
   bytes[end] = 0;
-  arena.usedBytes = align(end + 1);
+  arena.usedBytes = (end + 8) & ~7;
   shared?.set(value, offset);
   return arena.address + offset;
 }
