@@ -174,7 +174,9 @@ export function plannedDirectories({ paths, delegated }: CgroupPlan): readonly s
 }
 
 function rank({ controllers }: Pick<CgroupHierarchy, "controllers">): number {
-  return Math.min(...controllers.map((controller) => v1Order.indexOf(controller)));
+  let first = v1Order.length;
+  for (const controller of controllers) first = Math.min(first, v1Order.indexOf(controller));
+  return first;
 }
 
 /**

@@ -33,9 +33,9 @@ import {
 } from "./value.ts";
 
 /** The directory of an *at call; printed by name where it is the current one. */
-const directoryNames = { AT_FDCWD } as const;
+const workingDirectory = flags({ AT_FDCWD }, AT_FDCWD);
 function directoryOperand(directory: Fd): Operand {
-  return directory === AT_FDCWD ? flags(directoryNames, AT_FDCWD) : fdOperand(directory);
+  return directory === AT_FDCWD ? workingDirectory : fdOperand(directory);
 }
 
 const fileModes = {

@@ -16,10 +16,12 @@ import {
 import { mountAttr } from "../abi/struct.ts";
 import { call, type Fd, fdOperand, flags, number, type Syscall, struct, text } from "./value.ts";
 
+const workingDirectory = flags({ AT_FDCWD }, AT_FDCWD);
+
 export function openTree(directory: Fd, path: string, treeFlags: number): Syscall {
   return call(
     "open_tree",
-    directory === AT_FDCWD ? flags({ AT_FDCWD }, AT_FDCWD) : fdOperand(directory),
+    directory === AT_FDCWD ? workingDirectory : fdOperand(directory),
     text(path),
     flags(openTreeFlags, treeFlags),
   );
@@ -31,15 +33,12 @@ export function fsopen(type: string): Syscall {
 
 /** fsconfig(FSCONFIG_SET_STRING). */
 export function fsconfigString(context: Fd, key: string, value: string): Syscall {
-  return call(
-    "fsconfig",
-    fdOperand(context),
-    flags({ FSCONFIG_SET_STRING: 1 }, fsconfigCommands.FSCONFIG_SET_STRING),
-    text(key),
-    text(value),
-    number(0),
-  );
+  return call("fsconfig", fdOperand(context), setString, text(key), text(value));
 }
+
+// The commands are numbers, not bits, and the table of one prints it by name. The aux operand that none of them needs is left out.
+const setString = flags({ FSCONFIG_SET_STRING: 1 }, fsconfigCommands.FSCONFIG_SET_STRING);
+const create = flags({ FSCONFIG_CMD_CREATE: 6 }, fsconfigCommands.FSCONFIG_CMD_CREATE);
 
 /** fsconfig(FSCONFIG_SET_FLAG). */
 export function fsconfigFlag(context: Fd, key: string): Syscall {
@@ -49,21 +48,12 @@ export function fsconfigFlag(context: Fd, key: string): Syscall {
     // The command's number is 0, which a table of bits cannot name.
     number(fsconfigCommands.FSCONFIG_SET_FLAG),
     text(key),
-    number(0),
-    number(0),
   );
 }
 
 /** fsconfig(FSCONFIG_CMD_CREATE): makes the superblock. */
 export function fsconfigCreate(context: Fd): Syscall {
-  return call(
-    "fsconfig",
-    fdOperand(context),
-    flags({ FSCONFIG_CMD_CREATE: 6 }, fsconfigCommands.FSCONFIG_CMD_CREATE),
-    number(0),
-    number(0),
-    number(0),
-  );
+  return call("fsconfig", fdOperand(context), create);
 }
 
 /** fspick(2): the settings of the file system whose mount a descriptor is. */
@@ -83,9 +73,6 @@ export function fsconfigReconfigure(context: Fd): Syscall {
     "fsconfig",
     fdOperand(context),
     flags({ FSCONFIG_CMD_RECONFIGURE: 7 }, fsconfigCommands.FSCONFIG_CMD_RECONFIGURE),
-    number(0),
-    number(0),
-    number(0),
   );
 }
 
@@ -117,6 +104,8 @@ const betweenDescriptors = flags(
   moveMountFlags.MOVE_MOUNT_F_EMPTY_PATH | moveMountFlags.MOVE_MOUNT_T_EMPTY_PATH,
 );
 
+const attributeFlags = { AT_EMPTY_PATH: 0x1000, AT_RECURSIVE: 0x8000 } as const;
+
 export function mountSetattr(
   directory: Fd,
   path: string,
@@ -130,9 +119,9 @@ export function mountSetattr(
 ): Syscall {
   return call(
     "mount_setattr",
-    directory === AT_FDCWD ? flags({ AT_FDCWD }, AT_FDCWD) : fdOperand(directory),
+    directory === AT_FDCWD ? workingDirectory : fdOperand(directory),
     text(path),
-    flags({ AT_EMPTY_PATH: 0x1000, AT_RECURSIVE: 0x8000 }, change.flags),
+    flags(attributeFlags, change.flags),
     struct(mountAttr, {
       attr_set: flags(mountAttributes, change.set ?? 0),
       attr_clr: flags(mountAttributes, change.clear ?? 0),

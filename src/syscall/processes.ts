@@ -17,7 +17,6 @@ import {
   flags,
   hex,
   number,
-  type Operand,
   outputOperand,
   type Syscall,
   struct,
@@ -80,23 +79,17 @@ export function exitGroup(status: number): Syscall {
   return call("exit_group", number(status));
 }
 
-const optionNames: Readonly<Record<number, string>> = Object.fromEntries(
-  Object.entries(prctlOptions).map(([name, value]) => [value, name]),
-);
-
-export function prctl(option: number, ...operands: readonly (number | string)[]): Syscall {
-  const [second, third, fourth, fifth] = operands;
-  const operand = (value: number | string | undefined): Operand =>
-    typeof value === "string" ? text(value) : number(value ?? 0);
-  return call(
-    "prctl",
-    // Options are numbers, not bits: the table holds just the one, so that it prints by name.
-    flags({ [optionNames[option] ?? `option ${option}`]: option }, option),
-    operand(second),
-    operand(third),
-    operand(fourth),
-    operand(fifth),
-  );
+/** prctl(2). What is not given is zero: so are the operands of a call that it does not name. */
+export function prctl(
+  option: (typeof prctlOptions)[keyof typeof prctlOptions],
+  second: number | string,
+  third?: number,
+): Syscall {
+  // Options are numbers, not bits, but each is in the table and prints by its name.
+  const name = flags(prctlOptions, option);
+  const argument = typeof second === "string" ? text(second) : number(second);
+  if (third === undefined) return call("prctl", name, argument);
+  return call("prctl", name, argument, number(third));
 }
 
 export function prlimit(

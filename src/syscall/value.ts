@@ -116,7 +116,7 @@ export function outputSize({ operands }: Syscall): number {
   return 0;
 }
 
-/** A call that is only a number and operands; the constructors of this room are built from it. */
+/** A call that is only a number and operands, zero where they end early; the constructors of this room are built from it. */
 export function call(name: SyscallName, ...operands: readonly Operand[]): Syscall {
   return { name, operands };
 }

@@ -278,7 +278,7 @@ export const cases: Readonly<Record<string, Sequence>> = {
   "what a process is": [
     ["name", processes.prctl(prctlOptions.PR_SET_NAME, "ts-runc-test")],
     ["bounding", processes.prctl(prctlOptions.PR_CAPBSET_READ, 0)],
-    ["unknown", processes.prctl(9999)],
+    ["no such capability", processes.prctl(prctlOptions.PR_CAPBSET_READ, 9999)],
     ["limits", processes.prlimitRead(0, "RLIMIT_NOFILE")],
     ["core", processes.prlimit(0, { type: "RLIMIT_CORE", soft: 0, hard: 0 })],
     ["core limits", processes.prlimitRead(0, "RLIMIT_CORE")],
