@@ -1,19 +1,21 @@
-// Makes containers with the same resources by ts-runc and by runc and compares every file of their cgroups that is not a
-// counter, on whichever version of cgroups the host has. Needs root.
+// Makes containers with the same resources by ts-runc and by runc, and by crun where runc lacks them, and compares every file of
+// their cgroups that is not a counter, on whichever version of cgroups the host has. Needs root.
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readCgroupHost } from "../../src/host/cgroups/host.ts";
 import type { LinuxResources } from "../../src/spec/resources.ts";
-import { runc } from "../cli/executable.ts";
+import { logMessages, type Outcome, runc } from "../cli/executable.ts";
 import { isCounter } from "../support/cgroup-files.ts";
+import { hasCrun, runCrun } from "../support/crun.ts";
 import { openRoom, type RuntimeName } from "../support/room.ts";
 
 const test = suite("kernel/cgroup-contract");
 const room = openRoom("cgroup-contract");
-const { version } = readCgroupHost();
+const host = readCgroupHost();
+const { version } = host;
 if (runc === undefined) console.log("skip: no runc to compare with");
 const check = runc === undefined ? test.skip : test;
 const mib = 1 << 20;
@@ -33,6 +35,8 @@ const both: Readonly<Record<string, LinuxResources>> = {
   "a quota and a period": { cpu: { quota: 20_000, period: 50_000 } },
   "a quota alone": { cpu: { quota: 30_000 } },
   "a period alone": { cpu: { period: 50_000 } },
+  "a burst": { cpu: { quota: 20_000, period: 50_000, burst: 10_000 } },
+  "an idle group": { cpu: { idle: 1 } },
   "no quota, by name": { cpu: { quota: -1, period: 40_000 } },
   "processors and nodes": { cpu: { cpus: "0", mems: "0" } },
   "0 processes": { pids: { limit: 0 } },
@@ -83,6 +87,12 @@ type Settings = Readonly<Record<string, string>>;
 /** What Debian's runc 1.1.5 leaves as it was, by case: see docs/compatibility.md. */
 const later: Readonly<Record<string, Settings>> = {
   "0 processes": { [version === "v1" ? "pids/pids.max" : "/pids.max"]: "1\n" },
+  "a burst": { [version === "v1" ? "cpu/cpu.cfs_burst_us" : "/cpu.max.burst"]: "10000\n" },
+  // The kernel shows the weight that such a group has.
+  "an idle group":
+    version === "v1"
+      ? { "cpu/cpu.idle": "1\n", "cpu/cpu.shares": "3\n" }
+      : { "/cpu.idle": "1\n", "/cpu.weight": "0\n", "/cpu.weight.nice": "19\n" },
   "huge pages": {
     [version === "v1" ? "hugetlb/hugetlb.2MB.rsvd.limit_in_bytes" : "/hugetlb.2MB.rsvd.max"]:
       `${4 * mib}\n`,
@@ -149,6 +159,91 @@ for (const [name, resources] of Object.entries({ ...both, ...(version === "v1" ?
     }
     assert.ok(Object.keys(theirs).length > 20, "the files that were compared");
     assert.equal(ours, { ...theirs, ...later[name] });
+  });
+}
+
+/** The settings of the processor in a created container's group, file to text. */
+function cpuSettings(
+  command: (...argv: readonly string[]) => Outcome,
+  { id, cpu }: { readonly id: string; readonly cpu: LinuxResources["cpu"] },
+): Settings {
+  const linux = { namespaces: [{ type: "pid" }, { type: "mount" }], cgroupsPath: `/${id}` };
+  const bundle = room.makeBundle({ linux: { ...linux, resources: { cpu } } });
+  const { status, stderr } = command("create", "--bundle", bundle.directory, id);
+  try {
+    assert.is(status, 0, stderr);
+    const [group = ""] = groupsCalled(id, "cpu");
+    return Object.fromEntries(settingsIn(group).filter(([file]) => file.startsWith("cpu.")));
+  } finally {
+    command("delete", "--force", id);
+    // crun gives up on a v1 group whose process is not reaped yet.
+    for (const path of groupsCalled(id)) removeGroup(path);
+  }
+}
+
+/** The directories of a group in the roots of the hierarchies, or of those with one controller. */
+function groupsCalled(id: string, controller?: string): readonly string[] {
+  const hierarchies = host.version === "v1" ? host.hierarchies : [host.hierarchy];
+  return hierarchies
+    .filter(
+      ({ controllers }) =>
+        controller === undefined || version === "v2" || controllers.includes(controller),
+    )
+    .map(({ mountPoint }) => join(mountPoint, id))
+    .filter(existsSync);
+}
+
+function removeGroup(path: string): void {
+  for (let tries = 0; existsSync(path); tries += 1) {
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      if (tries === 100) throw error;
+      Bun.sleepSync(50);
+    }
+  }
+}
+
+if (!hasCrun) console.log("skip: no crun to compare with");
+for (const [name, cpu] of Object.entries({
+  "an idle group": { idle: 1 },
+  "an idle group with shares": { idle: 1, shares: 512 },
+})) {
+  (hasCrun ? test : test.skip)(`the group's processor settings are those of crun: ${name}`, () => {
+    const ours = cpuSettings((...argv) => room.tsRunc(argv), { id: room.newId(), cpu });
+    const theirs = cpuSettings((...argv) => runCrun(room, ...argv), { id: room.newId(), cpu });
+    assert.is(ours["cpu.idle"], `${cpu.idle}\n`);
+    assert.equal(ours, theirs);
+  });
+}
+
+// No device of RDMA is here, nor in the machines; the kernel reads the text before it looks for the device.
+const hasRdma =
+  host.version === "v1"
+    ? host.hierarchies.some(({ controllers }) => controllers.includes("rdma"))
+    : host.controllers.includes("rdma");
+if (!hasRdma)
+  console.log("skip: limits of RDMA beside runc: the kernel has no controller for them");
+for (const [limits, text] of [
+  [{ hcaHandles: 3, hcaObjects: 10_000 }, "mlx5_1 hca_handle=3 hca_object=10000"],
+  [{ hcaHandles: 3 }, "mlx5_1 hca_handle=3"],
+  [{ hcaObjects: 4 }, "mlx5_1 hca_object=4"],
+] as const) {
+  (hasRdma ? check : test.skip)(`what is written of RDMA is what runc writes: ${text}`, () => {
+    const bundle = room.makeBundle({
+      linux: {
+        namespaces: [{ type: "pid" }, { type: "mount" }],
+        resources: { rdma: { mlx5_1: limits } },
+      },
+    });
+    for (const name of ["ts-runc", "runc"] as const) {
+      const argv = ["create", "--bundle", bundle.directory, room.newId()];
+      const [said = ""] = logMessages(room.runtime(name, argv).stderr);
+      assert.match(
+        said,
+        new RegExp(`(to|write) "${text}": write "?/\\S+/rdma\\.max"?: no such device$`),
+      );
+    }
   });
 }
 
