@@ -21,6 +21,7 @@ import { countOomKills, killAll, listProcesses } from "../../src/host/cgroups/pr
 import { removeCgroup } from "../../src/host/cgroups/remove.ts";
 import { type CgroupPlan, planCgroup } from "../../src/plan/cgroup.ts";
 import type { LinuxResources } from "../../src/spec/resources.ts";
+import { takeRealtimeShare } from "../support/real-time.ts";
 
 const test = suite("kernel/cgroups");
 const host = readCgroupHost();
@@ -241,22 +242,28 @@ check("makeCgroup() makes missing parents, with CPUs and memory nodes copied dow
   removeParents(plan, "/middle/");
 });
 
-check("makeCgroup() gives real-time bandwidth to the parents that it makes, too", async () => {
-  const outer = `${prefix}${process.pid}-realtime`;
-  const cpu = { realtimeRuntime: 1000, realtimePeriod: 500000 };
-  const plan = planNew({ cpu }, `${outer}/middle/inner`);
-  const file = "cpu.rt_runtime_us";
-  if (!existsSync(`${plan.hierarchies[0]?.mountPoint}/../cpu/${file}`)) {
-    return console.log("skip: this kernel has no real-time groups");
-  }
-  await withCgroup(plan, () => {
-    for (const where of [`../../${file}`, `../${file}`, file]) {
-      assert.is(read(plan, "cpu", where), "1000", where);
-    }
-    assert.is(read(plan, "cpu", "cpu.rt_period_us"), "500000");
-  });
-  removeParents(plan, "/middle/");
-});
+const realtime = host.version === "v1" ? takeRealtimeShare("cgroups") : undefined;
+const realtimeObstacle = realtime ?? "this kernel has no real-time groups";
+if (host.version === "v1" && typeof realtimeObstacle === "string") {
+  console.log(`skip: ${realtimeObstacle}`);
+}
+
+(typeof realtimeObstacle === "string" ? test.skip : check)(
+  "makeCgroup() gives real-time bandwidth to the parents that it makes, too",
+  async () => {
+    assert.ok(typeof realtime === "object");
+    const cpu = { realtimeRuntime: 1000, realtimePeriod: 500000 };
+    const plan = planNew({ cpu }, `${realtime.parent}/outer/middle/inner`);
+    const file = "cpu.rt_runtime_us";
+    await withCgroup(plan, () => {
+      for (const where of [`../../${file}`, `../${file}`, file]) {
+        assert.is(read(plan, "cpu", where), "1000", where);
+      }
+      assert.is(read(plan, "cpu", "cpu.rt_period_us"), "500000");
+    });
+    removeParents(plan, "/middle/");
+  },
+);
 
 check("removeCgroup() waits for killed processes and removes groups made inside", async () => {
   const plan = planNew();
@@ -353,6 +360,10 @@ test.after(() => {
     const left = readdirSync(ownPath).filter((name) => name.startsWith(`${prefix}${process.pid}-`));
     assert.equal(left, [], `left in ${ownPath}`);
   }
+});
+
+test.after(() => {
+  if (typeof realtime === "object") realtime.remove();
 });
 
 test.run();
