@@ -14,8 +14,9 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import packageJson from "../package.json";
+import { type BundledFile, listName } from "./bundle.ts";
 import { generate, readCommit } from "./generate.ts";
 import { makeManPages } from "./man-pages.ts";
 import { type BuildReport, readBuildReport, writeNotices } from "./third-party.ts";
@@ -129,6 +130,8 @@ function compile(target: Target): BuildReport {
   const metafile = join(cache, `metafile-${target}.json`);
   mkdirSync(join(root, "dist"), { recursive: true });
   rmSync(unfinished, { force: true });
+  const bundle = join(cache, "bundle");
+  run([process.execPath, join(root, "scripts", "bundle.ts"), bundle], "bundling");
   run(
     [
       process.execPath,
@@ -137,7 +140,7 @@ function compile(target: Target): BuildReport {
       ...(target === "native" ? [] : crossOptions()),
       `--metafile=${metafile}`,
       `--outfile=${unfinished}`,
-      join(root, "src", "main.ts"),
+      join(bundle, "main.js"),
     ],
     "bun build",
   );
@@ -146,7 +149,37 @@ function compile(target: Target): BuildReport {
     throw new Error(`${executable} has ${sizeBytes} bytes, more than ${sizeLimitBytes}`);
   }
   renameSync(unfinished, executable);
+  nameSources(metafile, bundle);
   return readBuildReport(metafile);
+}
+
+/** Has Bun's account of the executable name the sources, and not the files in between. */
+function nameSources(metafile: string, bundle: string): void {
+  const list: Readonly<Record<string, BundledFile>> = JSON.parse(
+    readFileSync(join(bundle, listName), "utf8"),
+  );
+  const account: {
+    inputs: Record<string, unknown>;
+    outputs: Record<string, { entryPoint?: string; inputs: Record<string, unknown> }>;
+  } = JSON.parse(readFileSync(metafile, "utf8"));
+  const fileOf = (path: string): BundledFile | undefined => {
+    const name = basename(path);
+    return path === relative(root, join(bundle, name)) ? list[name] : undefined;
+  };
+  const unfold = (inputs: Record<string, unknown>): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries(inputs).flatMap(([path, about]) =>
+        (fileOf(path)?.modules ?? [path]).map((source) => [source, about]),
+      ),
+    );
+  account.inputs = unfold(account.inputs);
+  for (const output of Object.values(account.outputs)) {
+    output.inputs = unfold(output.inputs);
+    const { entryPoint } = output;
+    const entry = entryPoint === undefined ? undefined : fileOf(entryPoint)?.entry;
+    if (entry !== undefined) output.entryPoint = entry;
+  }
+  writeFileSync(metafile, JSON.stringify(account));
 }
 
 function crossOptions(): readonly string[] {
