@@ -4,6 +4,7 @@
 // Meaning: each of r, w and m of a device is decided by the last rule in the list that matches the device and names it;
 // what no rule decides is denied. An access is allowed when each of its parts is.
 
+import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
 import type { DeviceRule } from "../spec/resources.ts";
 
@@ -12,12 +13,15 @@ export const deviceAccess = { m: 1, r: 2, w: 4 } as const;
 const readWrite = deviceAccess.r | deviceAccess.w;
 const allAccess = readWrite | deviceAccess.m;
 
-/** A rule with nothing left open; an absent type, major or minor stands for all. */
+/**
+ * A rule with nothing left open; no type, major or minor stands for all. The properties are always there, and in this order: so
+ * the interpreter finds them where it has found those of the rule before.
+ */
 export type DeviceMatch = {
   readonly allow: boolean;
-  readonly type?: "b" | "c";
-  readonly major?: number;
-  readonly minor?: number;
+  readonly type: "b" | "c" | undefined;
+  readonly major: number | undefined;
+  readonly minor: number | undefined;
   /** Bits of `deviceAccess`. */
   readonly access: number;
 };
@@ -32,16 +36,18 @@ export type DevicePolicy = {
 /** Appended to the rules of every config, as runc does: without these nodes hardly any program works. */
 const builtInRules: readonly DeviceMatch[] = [
   // Making a node is harmless: using it is what a rule must allow.
-  { allow: true, access: deviceAccess.m },
-  ...[3, 5, 7, 8, 9].map(
-    (minor) => ({ allow: true, type: "c", major: 1, minor, access: allAccess }) as const,
-  ),
-  { allow: true, type: "c", major: 5, minor: 0, access: allAccess },
-  { allow: true, type: "c", major: 136, access: allAccess },
-  { allow: true, type: "c", major: 5, minor: 2, access: allAccess },
+  { allow: true, type: undefined, major: undefined, minor: undefined, access: deviceAccess.m },
+  ...[3, 5, 7, 8, 9].map((minor) => allowCharacter(1, minor)),
+  allowCharacter(5, 0),
+  allowCharacter(136, undefined),
+  allowCharacter(5, 2),
   // tun: runc dropped it once and put it back because VPN containers broke.
-  { allow: true, type: "c", major: 10, minor: 200, access: allAccess },
+  allowCharacter(10, 200),
 ];
+
+function allowCharacter(major: number, minor: number | undefined): DeviceMatch {
+  return { allow: true, type: "c", major, minor, access: allAccess };
+}
 
 /**
  * Settles what `linux.resources.devices` and the built-in rules mean together, in the fewest rules.
@@ -58,10 +64,11 @@ function settle(rules: readonly DeviceMatch[]): DevicePolicy {
   const allowByDefault = rules[reset]?.allow ?? false;
   const kept: DeviceMatch[] = [];
   for (const rule of rules.slice(reset + 1)) {
-    if (changesNothing(rule, kept, allowByDefault)) continue;
-    for (let index = kept.length - 1; index >= 0; index -= 1) {
-      const earlier = kept[index];
-      if (earlier !== undefined && covers(rule, earlier)) kept.splice(index, 1);
+    // Only these can say the same, something else, or less.
+    const near = listMeeting(rule, kept);
+    if (changesNothing(rule, near, allowByDefault)) continue;
+    for (const earlier of near) {
+      if (covers(rule, earlier)) kept.splice(kept.indexOf(earlier), 1);
     }
     mergeOrPush(kept, rule);
   }
@@ -69,8 +76,8 @@ function settle(rules: readonly DeviceMatch[]): DevicePolicy {
   return kept.some(coversEverything) ? settle(kept) : { allowByDefault, rules: kept };
 }
 
-function coversEverything(rule: DeviceMatch): boolean {
-  return covers(rule, { allow: true, access: allAccess });
+function coversEverything({ type, major, minor, access }: DeviceMatch): boolean {
+  return access === allAccess && type === undefined && major === undefined && minor === undefined;
 }
 
 function parseRule(rule: DeviceRule): DeviceMatch {
@@ -81,10 +88,10 @@ function parseRule(rule: DeviceRule): DeviceMatch {
   if (access.includes("w")) bits |= deviceAccess.w;
   return {
     allow: rule.allow,
-    ...(type === "b" || type === "c" ? { type } : {}),
+    type: type === "b" || type === "c" ? type : undefined,
     // runc's wildcard is -1, which is what engines write.
-    ...(major < 0 ? {} : { major }),
-    ...(minor < 0 ? {} : { minor }),
+    major: major < 0 ? undefined : major,
+    minor: minor < 0 ? undefined : minor,
     access: bits === 0 ? allAccess : bits,
   };
 }
@@ -104,18 +111,47 @@ function changesNothing(
 
 /** Adds the rule to the last one if that is the same but for the access. */
 function mergeOrPush(kept: DeviceMatch[], rule: DeviceMatch): void {
+  const { allow, type, major, minor } = rule;
   // Rules of one verdict may change places, so any rule after the last one of the other verdict will do.
-  const other = kept.findLastIndex((earlier) => earlier.allow !== rule.allow);
-  const twin = kept.findIndex(
-    (earlier, index) =>
-      index > other &&
-      earlier.type === rule.type &&
-      earlier.major === rule.major &&
-      earlier.minor === rule.minor,
-  );
-  const merged = kept[twin];
-  if (merged === undefined) kept.push(rule);
-  else kept[twin] = { ...merged, access: merged.access | rule.access };
+  for (let index = kept.length - 1; kept[index]?.allow === allow; index -= 1) {
+    const twin = present(kept[index], "a rule");
+    if (twin.minor !== minor || twin.major !== major || twin.type !== type) continue;
+    kept[index] = { allow, type, major, minor, access: twin.access | rule.access };
+    return;
+  }
+  kept.push(rule);
+}
+
+// Every pair of rules of every create comes by in the next two: plain loops, and first what most rules differ in.
+
+/** Those of a list that name a device which the rule names, too. */
+function listMeeting(
+  { type, major, minor }: DeviceMatch,
+  list: readonly DeviceMatch[],
+): DeviceMatch[] {
+  const meeting: DeviceMatch[] = [];
+  for (const other of list) {
+    if (minor !== other.minor && minor !== undefined && other.minor !== undefined) continue;
+    if (major !== other.major && major !== undefined && other.major !== undefined) continue;
+    if (type !== other.type && type !== undefined && other.type !== undefined) continue;
+    meeting.push(other);
+  }
+  return meeting;
+}
+
+/** Those of a list that name all devices which the rule names, the rule itself if it is there. */
+function listCovering(
+  { type, major, minor }: DeviceMatch,
+  list: readonly DeviceMatch[],
+): DeviceMatch[] {
+  const covering: DeviceMatch[] = [];
+  for (const other of list) {
+    if (other.minor !== minor && other.minor !== undefined) continue;
+    if (other.major !== major && other.major !== undefined) continue;
+    if (other.type !== type && other.type !== undefined) continue;
+    covering.push(other);
+  }
+  return covering;
 }
 
 /** Whether `wide` matches all devices of `narrow` and names all of its accesses. */
@@ -123,7 +159,6 @@ function covers(wide: DeviceMatch, narrow: DeviceMatch): boolean {
   return coversDevices(wide, narrow) && (narrow.access & ~wide.access) === 0;
 }
 
-// These three are asked for every pair of rules, on the path of every create: plain comparisons, no closures.
 function coversDevices(wide: DeviceMatch, narrow: DeviceMatch): boolean {
   return (
     (wide.major === undefined || wide.major === narrow.major) &&
@@ -183,12 +218,11 @@ function listExceptions(policy: DevicePolicy): DeviceMatch[] {
   }
   const said: DeviceMatch[] = [];
   for (const exception of exceptions) {
+    const covering = listCovering(exception, exceptions);
     let access = exception.access;
-    for (const other of exceptions) {
-      if (coversDevices(other, exception)) access |= other.access & readWrite;
-    }
+    for (const other of covering) access |= other.access & readWrite;
     const whole = access === exception.access ? exception : { ...exception, access };
-    if (!exceptions.some((other) => other !== exception && covers(other, whole))) said.push(whole);
+    if (!covering.some((other) => other !== exception && covers(other, whole))) said.push(whole);
   }
   return said;
 }
@@ -219,10 +253,7 @@ function splitByType(rule: DeviceMatch): DeviceMatch[] {
 
 /** Words a rule as devices.allow wants it: `c 1:* rw`. */
 export function wordMatch({ type, major, minor, access }: DeviceMatch): string {
-  const letters = [
-    access & deviceAccess.r ? "r" : "",
-    access & deviceAccess.w ? "w" : "",
-    access & deviceAccess.m ? "m" : "",
-  ];
-  return `${type ?? "a"} ${major ?? "*"}:${minor ?? "*"} ${letters.join("")}`;
+  const [r, w] = [access & deviceAccess.r ? "r" : "", access & deviceAccess.w ? "w" : ""];
+  const m = access & deviceAccess.m ? "m" : "";
+  return `${type ?? "a"} ${major ?? "*"}:${minor ?? "*"} ${r}${w}${m}`;
 }
