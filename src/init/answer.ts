@@ -35,8 +35,9 @@ export function readAnswer(batch: EncodedBatch, bytes: Uint8Array): Answer {
   let interrupted: Answer["interrupted"];
   // Of a signed 64-bit result the low half is enough for descriptors, pids and errors.
   let at = header.sizeBytes >> 2;
-  for (let index = 0; index < batch.lines.length; index += 1) {
-    const { step, outputOffset } = present(batch.lines[index], "a record");
+  let index = -1;
+  for (const { step, outputOffset } of batch.lines) {
+    index += 1;
     const low = words[at] ?? 0;
     const high = words[at + 1] ?? 0;
     const result = high === low >> 31 ? low : high * 0x1_0000_0000 + (low >>> 0);

@@ -4,7 +4,6 @@ import { errnos } from "../abi/errno.ts";
 import { syscallNumber } from "../abi/syscall-numbers.ts";
 import { assert, present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
-import { isClose } from "../program/program.ts";
 import type { Recovery, Step } from "../program/step.ts";
 import {
   type Arena,
@@ -162,7 +161,7 @@ function flatten(steps: readonly Step[], keepsDescriptors: boolean): Flattened {
 function emit(steps: readonly Step[], flattened: Flattened, waiting: Waiting[]): void {
   const { lines, local, keepsDescriptors } = flattened;
   for (const step of steps) {
-    if (keepsDescriptors && isClose(step)) continue;
+    if (keepsDescriptors && step.call.name === "close") continue;
     const { recovery } = step;
     const from = lines.length;
     const line: Line = {

@@ -82,7 +82,7 @@ function prepare(next: IteratorResult<Part, unknown>): EncodedBatch | undefined 
 
 function receiveBatch(init: LiveInit, part: Part & { kind: "batch" }, batch: EncodedBatch): Answer {
   const doing = `setting up the container (${part.name})`;
-  return forks(part.steps)
+  return batch.local.has(initPidSlot)
     ? remember(init, receiveFork(init, batch, doing))
     : receiveAll(init, batch, doing);
 }
@@ -120,12 +120,10 @@ function repairInStages(stages: Stages, repair: (steps: readonly Step[]) => Answ
 }
 
 function remember(init: LiveInit, answer: Answer): Answer {
-  for (const [slot, result] of answer.results) init.results.set(slot, result);
+  answer.results.forEach((result, slot) => {
+    init.results.set(slot, result);
+  });
   return answer;
-}
-
-function forks(steps: readonly Step[]): boolean {
-  return steps.some(({ slot }) => slot === initPidSlot);
 }
 
 /** Both halves of the fork answer, in either order: the one that leaves has the pid, the other one is init. */

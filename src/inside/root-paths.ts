@@ -25,9 +25,9 @@ export type OpenInRoot = Omit<Step, "doing" | "call"> & {
 
 /** Opens a path of the rootfs as an O_PATH descriptor, through the root's descriptor. */
 export function openInRoot(doing: string, path: string, options: OpenInRoot = {}): Step {
-  const { resolve = inRoot, flags = 0, ...rest } = options;
+  const { resolve = inRoot, flags = 0 } = options;
   const how = { flags: O_PATH | O_CLOEXEC | flags, resolve };
-  return step(doing, openat2(slot(rootSlot), path, how), rest);
+  return step(doing, openat2(slot(rootSlot), path, how), options);
 }
 
 /** What a missing mount point is made as. */

@@ -16,7 +16,7 @@ export type Recovery = {
    * Hardly ever needed, and therefore not sent along: the batch stops there, the runtime has the steps executed in a
    * batch of their own, and lets the first one go on.
    */
-  readonly rare?: true;
+  readonly rare?: true | undefined;
   /** In the place of `steps`, where what has to be done depends on what is found. */
   readonly stages?: (() => Stages) | undefined;
 };
@@ -76,18 +76,26 @@ export type Step = {
 };
 
 /** Makes a step; `options` are its slot, recovery, `onSuccess` and verification. */
-export function step(
-  doing: string,
-  call: Syscall,
-  options: Omit<Step, "doing" | "call"> = {},
-): Step {
+export function step(doing: string, call: Syscall, options?: Omit<Step, "doing" | "call">): Step {
+  // All steps have the same properties in the same order, which the interpreter then finds faster.
+  if (options === undefined)
+    return {
+      doing,
+      call,
+      slot: undefined,
+      recovery: undefined,
+      onSuccess: undefined,
+      onZero: undefined,
+      verify: undefined,
+      target: undefined,
+    };
   const { slot, recovery, onSuccess, onZero, verify, target } = options;
   return { doing, call, slot, recovery, onSuccess, onZero, verify, target };
 }
 
 /** The recovery that goes on as if nothing had happened. */
 export function ignore(...errnos: readonly ErrnoName[]): Recovery {
-  return { errnos, steps: [], next: "skip" };
+  return { errnos, steps: [], next: "skip", rare: undefined };
 }
 
 /** The recovery that goes on whatever the error was. */
