@@ -45,7 +45,7 @@ function describeFeatures(host: {
     ociVersionMin: "1.0.0",
     ociVersionMax: specVersion,
     hooks: hookPoints,
-    mountOptions: [...knownMountOptions].sort(),
+    mountOptions: knownMountOptions(),
     linux: {
       namespaces: namespaceTypes,
       capabilities: capabilityNames.slice(0, host.capabilityLast + 1),

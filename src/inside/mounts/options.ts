@@ -72,13 +72,12 @@ const attributeOptions: Readonly<Record<string, AttributeChange>> = {
   symfollow: clear(MOUNT_ATTR_NOSYMFOLLOW),
 };
 
-/** The recursive forms: the same names with an `r` in front. */
-const recursiveNames: Readonly<Record<string, string>> = Object.fromEntries(
-  [
-    ..."ro rw nosuid suid nodev dev noexec exec nodiratime diratime relatime norelatime".split(" "),
-    ..."noatime atime strictatime nostrictatime nosymfollow symfollow".split(" "),
-  ].map((name) => [`r${name}`, name]),
-);
+/** The recursive forms are the same names with an `r` in front, but for `defaults`, which has none. */
+function recursiveOption(option: string): AttributeChange | undefined {
+  return option.startsWith("r") && option !== "rdefaults"
+    ? attributeOptions[option.slice(1)]
+    : undefined;
+}
 
 /** Flags of the superblock: whether the option turns the flag on, and the flag's name for fsconfig(2). */
 const superblockOptions: Readonly<Record<string, readonly [flag: string, on: boolean]>> = {
@@ -107,23 +106,26 @@ const propagationOptions: Readonly<Record<string, Propagation>> = {
 };
 
 /** Every option that is not data for the file system, for `features`. */
-export const knownMountOptions: readonly string[] = [
-  ...Object.keys(attributeOptions),
-  ...Object.keys(recursiveNames),
-  ...Object.keys(superblockOptions),
-  ...Object.keys(propagationOptions),
-  "bind",
-  "rbind",
-  "remount",
-  "tmpcopyup",
-  "src-nofollow",
-  "dest-nofollow",
-  // Read by host/copied-links.ts.
-  "copy-symlink",
-  // Read by spec/idmap.ts.
-  "idmap",
-  "ridmap",
-].sort();
+export function knownMountOptions(): readonly string[] {
+  const attributes = Object.keys(attributeOptions);
+  return [
+    ...attributes,
+    ...attributes.filter((name) => name !== "defaults").map((name) => `r${name}`),
+    ...Object.keys(superblockOptions),
+    ...Object.keys(propagationOptions),
+    "bind",
+    "rbind",
+    "remount",
+    "tmpcopyup",
+    "src-nofollow",
+    "dest-nofollow",
+    // Read by host/copied-links.ts.
+    "copy-symlink",
+    // Read by spec/idmap.ts.
+    "idmap",
+    "ridmap",
+  ].sort();
+}
 
 /** Sorts the options of one mount entry; of options that contradict each other the last one counts, as with mount(8). */
 export function parseMountOptions(options: readonly string[]): MountOptions {
@@ -140,7 +142,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   const data: string[] = [];
   for (const option of options) {
     const attribute = attributeOptions[option];
-    const recursive = attributeOptions[recursiveNames[option] ?? ""];
+    const recursive = recursiveOption(option);
     const flag = superblockOptions[option];
     const propagation = propagationOptions[option];
     if (attribute !== undefined) attributes = combine(attributes, attribute);

@@ -10,7 +10,7 @@ const { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOATIME, MOUNT_ATTR_RDONLY, MOUNT_ATTR__ATI
   mountAttributes;
 
 test("parseMountOptions() takes every known option for something else than data", () => {
-  for (const option of knownMountOptions) {
+  for (const option of knownMountOptions()) {
     assert.equal(parseMountOptions([option]).data, [], option);
   }
   assert.equal(parseMountOptions(["mode=755", "size=64k"]).data, ["mode=755", "size=64k"]);
