@@ -17,11 +17,11 @@ export const valgrind = "/usr/bin/valgrind";
  * `kill` and `run`: valgrind 3.19 knows no pidfd_open(2).
  */
 export const counted = [
-  { name: "--version", above: 4 },
-  { name: "create", above: 36.5 },
-  { name: "state", above: 5.6 },
-  { name: "start", above: 8.5 },
-  { name: "delete", above: 7 },
+  { name: "--version", above: 3.8 },
+  { name: "create", above: 34.5 },
+  { name: "state", above: 5.3 },
+  { name: "start", above: 8 },
+  { name: "delete", above: 6.6 },
 ] as const;
 
 export type Counts = {

@@ -101,7 +101,7 @@ function optionsFirst(argv: readonly string[], options: readonly Option[]): read
     const argument = argv[index] ?? "";
     if (argument === "--") return [...first, ...others, ...argv.slice(index)];
     const [, form = "", equals] = /^--?([^-=][^=]*)(=)?/.exec(argument) ?? [];
-    const option = options.find(({ name, short }) => name === form || short === form);
+    const option = findOption(options, form);
     (option === undefined ? others : first).push(argument);
     const value = argv[index + 1];
     if (option === undefined || option.kind === "flag" || equals === "=") continue;
@@ -110,6 +110,11 @@ function optionsFirst(argv: readonly string[], options: readonly Option[]): read
     index += 1;
   }
   return [...first, ...others];
+}
+
+function findOption(options: readonly Option[], form: string): Option | undefined {
+  for (const option of options) if (option.name === form || option.short === form) return option;
+  return undefined;
 }
 
 /** Reads options up to the first positional, which is where Go's flag package stops, or past a `--`. */
@@ -128,7 +133,7 @@ function readOptions(argv: readonly string[], options: readonly Option[]): ReadO
     }
     const equals = body.indexOf("=");
     const form = equals < 0 ? body : body.slice(0, equals);
-    const option = options.find(({ name, short }) => name === form || short === form);
+    const option = findOption(options, form);
     if (option === undefined) return mistake(`flag provided but not defined: -${form}`);
     let given = equals < 0 ? undefined : body.slice(equals + 1);
     if (given === undefined && option.kind !== "flag") {

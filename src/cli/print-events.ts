@@ -139,9 +139,11 @@ function stringify(value: Json): string {
   if (typeof value === "bigint") return value.toString();
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   if (isList(value)) return `[${value.map(stringify).join(",")}]`;
-  const members = Object.entries(value).flatMap(([key, member]) =>
-    member === undefined ? [] : [`${JSON.stringify(key)}:${stringify(member)}`],
-  );
+  const members = Object.entries(value)
+    .map(([key, member]) =>
+      member === undefined ? [] : [`${JSON.stringify(key)}:${stringify(member)}`],
+    )
+    .flat();
   return `{${members.join(",")}}`;
 }
 

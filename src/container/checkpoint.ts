@@ -243,10 +243,12 @@ function findExternalMounts(
       const path = resolveIn(root, destination)?.path ?? destination;
       return { key: path, val: path };
     }),
-    ...(linux.maskedPaths ?? []).flatMap((path) =>
-      // A directory is masked by a tmpfs, which is the container's.
-      resolveIn(root, path)?.type === "other" ? [{ key: path, val: maskName }] : [],
-    ),
+    ...(linux.maskedPaths ?? [])
+      .map((path) =>
+        // A directory is masked by a tmpfs, which is the container's.
+        resolveIn(root, path)?.type === "other" ? [{ key: path, val: maskName }] : [],
+      )
+      .flat(),
   ];
 }
 

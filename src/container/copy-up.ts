@@ -144,14 +144,14 @@ function copyEntries(
     name,
   }));
   const looked = run(entries.map((entry) => lookAt(entry, directory.from)));
-  const seen = entries.flatMap((entry) => readSeen(entry, looked));
+  const seen = entries.map((entry) => readSeen(entry, looked)).flat();
   if (seen.length === 0) return seen;
-  const begin = seen.flatMap((entry) => beginCopy(entry, directory.into));
+  const begin = seen.map((entry) => beginCopy(entry, directory.into)).flat();
   const begun = begin.length > 0 ? run(begin) : undefined;
   for (let rest = unfinished(seen, begun); rest.length > 0; ) {
-    rest = unfinished(rest, run(rest.flatMap(goOnCopying)));
+    rest = unfinished(rest, run(rest.map(goOnCopying).flat()));
   }
-  run(seen.flatMap((entry) => endCopy(entry, directory.into, linkTarget(entry, begun))));
+  run(seen.map((entry) => endCopy(entry, directory.into, linkTarget(entry, begun))).flat());
   return seen;
 }
 

@@ -3,6 +3,7 @@
 import { present } from "../base/assert.ts";
 import { debug } from "../base/debug.ts";
 import { during, FaultError } from "../base/fault.ts";
+import { UndoStack } from "../base/undo-stack.ts";
 import { execute, must } from "../ffi/execute.ts";
 import { readFrozen } from "../host/cgroups/freezer.ts";
 import { countOomKills } from "../host/cgroups/processes.ts";
@@ -223,7 +224,7 @@ function attemptProcess(attempt: Attempt, facts: JoinFacts): MadeProcess {
   const { target, listenFds } = attempt;
   const { hook } = attempt.options;
   const { preserveFds } = facts;
-  const undo = new DisposableStack();
+  const undo = new UndoStack();
   try {
     const stub = startStub({
       doorbellFd: doorbellFd(preserveFds),

@@ -18,7 +18,7 @@ export function findProgram(program: string, env: readonly string[], answer: Ans
     path: candidate.path,
     reason: refusal(candidate, answer),
   }));
-  const found = seen.find(({ reason }) => reason === undefined);
+  const found = seen.filter(({ reason }) => reason === undefined)[0];
   if (found !== undefined) return found.path;
   if (program.includes("/")) {
     const reason = seen[0]?.reason ?? "ENOENT";

@@ -2,6 +2,7 @@
 
 import { openFlags } from "../abi/file.ts";
 import { during } from "../base/fault.ts";
+import { UndoStack } from "../base/undo-stack.ts";
 import { execute } from "../ffi/execute.ts";
 import { type OwnedFd, openFile } from "../host/files.ts";
 import { writeIdMaps } from "../host/id-maps.ts";
@@ -25,7 +26,7 @@ export type OpenedIdmaps = Disposable & { readonly fds: readonly number[] };
  * @throws `syscall` fault, when the kernel does not take a map for instance
  */
 export function openIdmaps(sources: readonly IdmapSource[], directory: string): OpenedIdmaps {
-  const opened = new DisposableStack();
+  const opened = new UndoStack();
   try {
     const fds = sources.map((source) => {
       const namespace = during("getting the user namespace of an idmapped mount", () =>

@@ -9,13 +9,15 @@ import { listContainerIds } from "./store.ts";
 export function listContainers(options: {
   readonly root: string;
 }): readonly ContainerState[] | undefined {
-  return listContainerIds(options.root)?.flatMap((id) => {
-    try {
-      return [readState({ root: options.root, id })];
-    } catch (error) {
-      // One that is just being made or removed, or is damaged, must not hide the others.
-      if (error instanceof FaultError) return [];
-      throw error;
-    }
-  });
+  return listContainerIds(options.root)
+    ?.map((id) => {
+      try {
+        return [readState({ root: options.root, id })];
+      } catch (error) {
+        // One that is just being made or removed, or is damaged, must not hide the others.
+        if (error instanceof FaultError) return [];
+        throw error;
+      }
+    })
+    .flat();
 }

@@ -4,6 +4,7 @@ import { openFlags } from "../abi/file.ts";
 import { present } from "../base/assert.ts";
 import { debug } from "../base/debug.ts";
 import { during, FaultError, raise } from "../base/fault.ts";
+import { UndoStack } from "../base/undo-stack.ts";
 import { wordViolation } from "../base/word-fault.ts";
 import { execute, must } from "../ffi/execute.ts";
 import { applyResources } from "../host/cgroups/apply.ts";
@@ -65,7 +66,7 @@ export async function makeContainer(
   fate: "parked" | "started",
 ): Promise<MadeContainer> {
   const directory = claimDirectory(options);
-  const undo = new DisposableStack();
+  const undo = new UndoStack();
   undo.use(directory);
   const known: { intent?: ContainerRecord } = {};
   try {
@@ -91,7 +92,7 @@ async function makeInit(container: {
   readonly fate: "parked" | "started";
   readonly intent: ContainerRecord;
   readonly directory: OwnedFd;
-  readonly undo: DisposableStack;
+  readonly undo: UndoStack;
 }): Promise<MadeContainer> {
   const { options, prepared, intent, directory, undo } = container;
   const { cgroup, facts, spec } = prepared;

@@ -143,7 +143,9 @@ const namespaceNames: readonly (readonly [key: string, name: string])[] = [
  */
 export function namespacePaths(pid: number, time: boolean): Readonly<Record<string, string>> {
   const names = time ? [...namespaceNames, ["NEWTIME", "time"] as const] : namespaceNames;
-  return Object.fromEntries(names.map(([key, name]) => [key, `/proc/${pid}/ns/${name}`]));
+  const paths: Record<string, string> = {};
+  for (const [key, name] of names) paths[key] = `/proc/${pid}/ns/${name}`;
+  return paths;
 }
 
 function parse(text: string, path: string): unknown {

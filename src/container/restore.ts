@@ -16,6 +16,7 @@
 import { fcntlCommands } from "../abi/file.ts";
 import { debug } from "../base/debug.ts";
 import { raise } from "../base/fault.ts";
+import { UndoStack } from "../base/undo-stack.ts";
 import { must } from "../ffi/execute.ts";
 import { enterDelegated } from "../host/cgroups/make.ts";
 import { removeCgroup } from "../host/cgroups/remove.ts";
@@ -71,7 +72,7 @@ export async function restoreContainer(
   const { openCriuDirectories } = await import("../host/criu/directories.ts");
   const { quoteCriuLog } = await import("../host/criu/log.ts");
   const directory = claimDirectory(options);
-  const undo = new DisposableStack();
+  const undo = new UndoStack();
   undo.use(directory);
   const known: { intent?: ContainerRecord } = {};
   undo.defer(() => {
@@ -154,7 +155,7 @@ function act(
   around: {
     readonly options: RestoreOptions;
     readonly prepared: Prepared;
-    readonly undo: DisposableStack;
+    readonly undo: UndoStack;
     readonly listeners: RestoreListeners;
     readonly seen: Seen;
     readonly intent: ContainerRecord;
@@ -187,7 +188,7 @@ function act(
 }
 
 /** A new network namespace gets what it has from `create`, too: CRIU restores none of it. */
-function fillNetwork(pid: number, prepared: Prepared, undo: DisposableStack): void {
+function fillNetwork(pid: number, prepared: Prepared, undo: UndoStack): void {
   const listed = prepared.spec.linux?.namespaces ?? [];
   if (newNamespaces(listed).includes("network")) bringLoopbackUp(pid);
   const moved = prepared.moveNetDevices?.(pid);

@@ -4,6 +4,7 @@
 import { signals } from "../abi/process.ts";
 import { present } from "../base/assert.ts";
 import { raise } from "../base/fault.ts";
+import { UndoStack } from "../base/undo-stack.ts";
 import { applyResources } from "../host/cgroups/apply.ts";
 import { joinCgroup, makeCgroup } from "../host/cgroups/make.ts";
 import { killAll } from "../host/cgroups/processes.ts";
@@ -45,7 +46,7 @@ type Restoration = {
   readonly options: RestoreOptions;
   readonly prepared: Prepared;
   readonly directory: OwnedFd;
-  readonly undo: DisposableStack;
+  readonly undo: UndoStack;
   /** Directories of groups that have been made. */
   readonly made: string[];
 };
@@ -79,7 +80,7 @@ export async function startRestore(
   });
   using doorbell = stub.doorbell;
   const init = liveInit(stub);
-  const sockets = new DisposableStack();
+  const sockets = new UndoStack();
   try {
     const answer = makeRoot(restoration, { init, numbers, place });
     const [ours = -1, theirs = -1] = new Int32Array(
@@ -204,7 +205,7 @@ function makeRoot(
 function openNamespaces(
   namespaces: readonly JoinedNamespace[],
 ): Disposable & { readonly fds: readonly number[] } {
-  const opened = new DisposableStack();
+  const opened = new UndoStack();
   try {
     const fds = namespaces.map(({ type, path }) => {
       const doing = `opening the ${type} namespace ${path}, which must exist`;

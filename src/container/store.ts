@@ -162,7 +162,7 @@ export function removeContainerDirectory(place: ContainerPlace): void {
 export function listContainerIds(root: string): readonly ContainerId[] | undefined {
   return listDirectory(root, "listing containers")
     ?.filter(({ type }) => type !== "other")
-    .flatMap(({ name }) => {
+    .map(({ name }) => {
       try {
         return [parseContainerId(name)];
       } catch {
@@ -170,5 +170,6 @@ export function listContainerIds(root: string): readonly ContainerId[] | undefin
         return [];
       }
     })
+    .flat()
     .sort();
 }

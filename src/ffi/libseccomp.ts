@@ -164,16 +164,18 @@ function findLastCalls(
   memory: PinnedBuffer,
 ): readonly LastCall[] {
   const tokens = new Set([library.seccomp_arch_native(), ...architectures.map((one) => one.token)]);
-  return [...tokens].flatMap((token) => {
-    let last = -1;
-    for (const name of names) {
-      if (!writeName(memory, name)) continue;
-      const found = library.seccomp_syscall_resolve_name_arch(token, ptr(memory.bytes));
-      // Names of calls that the architecture lacks have negative numbers.
-      if (found > last) last = found;
-    }
-    return last > 0 ? [{ token, number: last }] : [];
-  });
+  return [...tokens]
+    .map((token) => {
+      let last = -1;
+      for (const name of names) {
+        if (!writeName(memory, name)) continue;
+        const found = library.seccomp_syscall_resolve_name_arch(token, ptr(memory.bytes));
+        // Names of calls that the architecture lacks have negative numbers.
+        if (found > last) last = found;
+      }
+      return last > 0 ? [{ token, number: last }] : [];
+    })
+    .flat();
 }
 
 function exportProgram(library: Library, context: Context): Uint8Array {

@@ -87,8 +87,6 @@ function cStrings(values: readonly string[]): {
 } {
   const strings = values.map(cString);
   const vector = new BigUint64Array(values.length + 1);
-  strings.forEach((string, index) => {
-    vector[index] = BigInt(ptr(string));
-  });
+  for (const [index, string] of strings.entries()) vector[index] = BigInt(ptr(string));
   return { vector, strings };
 }

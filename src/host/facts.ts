@@ -98,16 +98,18 @@ export function cgroupMountFacts(
       shown: owned ? plan.paths[""] : cgroupRoot,
     };
   }
-  const hierarchies = host.hierarchies.flatMap(({ controllers, mountPoint, ownPath }) => {
-    const [first = ""] = controllers;
-    // The unused v2 tree of a hybrid host is not shown, as with runc.
-    if (first === "") return [];
-    const directory = mountPoint.slice(mountPoint.lastIndexOf("/") + 1);
-    const links = controllers.length > 1 ? controllers.filter((name) => name !== directory) : [];
-    // Where it may have no group of its own it is in ours.
-    const group = plan.paths[first] ?? (plan.wanted?.[first] === undefined ? undefined : ownPath);
-    return [{ directory, option: controllers.join(","), group, links }];
-  });
+  const hierarchies = host.hierarchies
+    .map(({ controllers, mountPoint, ownPath }) => {
+      const [first = ""] = controllers;
+      // The unused v2 tree of a hybrid host is not shown, as with runc.
+      if (first === "") return [];
+      const directory = mountPoint.slice(mountPoint.lastIndexOf("/") + 1);
+      const links = controllers.length > 1 ? controllers.filter((name) => name !== directory) : [];
+      // Where it may have no group of its own it is in ours.
+      const group = plan.paths[first] ?? (plan.wanted?.[first] === undefined ? undefined : ownPath);
+      return [{ directory, option: controllers.join(","), group, links }];
+    })
+    .flat();
   return { version: "v1", ownNamespace, hierarchies };
 }
 

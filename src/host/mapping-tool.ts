@@ -40,7 +40,7 @@ export function writeMapByTool(
     });
   }
   const doing = `running ${tool}`;
-  const ids = mappings.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size]);
+  const ids = mappings.map(({ containerID, hostID, size }) => [containerID, hostID, size]).flat();
   using nowhere = openFile("/dev/null", { flags: openFlags.O_RDWR, doing });
   using words = own(must(memfdCreate("mapping-words", memfdFlags.MFD_CLOEXEC), doing));
   using input = moveUp(nowhere, doing);

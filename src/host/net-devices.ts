@@ -13,6 +13,7 @@ import { cloneFlags } from "../abi/process.ts";
 import { interfaceFlags } from "../abi/socket.ts";
 import { debug } from "../base/debug.ts";
 import { FaultError, raise } from "../base/fault.ts";
+import { UndoStack } from "../base/undo-stack.ts";
 import { wordFaultError } from "../base/word-fault.ts";
 import { must } from "../ffi/execute.ts";
 import type { Linux } from "../spec/types.ts";
@@ -52,7 +53,7 @@ type Device = {
  * @throws `syscall` fault of `rtnetlink`; what had been moved is back then
  */
 export function moveNetDevices(pid: number, devices: Linux["netDevices"]): Disposable {
-  const stack = new DisposableStack();
+  const stack = new UndoStack();
   try {
     const host = stack.use(openSide("/proc/self/ns/net"));
     const container = stack.use(openSide(`/proc/${pid}/ns/net`, host.namespace));

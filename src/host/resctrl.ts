@@ -4,6 +4,7 @@ import { errnos } from "../abi/errno.ts";
 import { AT_FDCWD, openFlags } from "../abi/file.ts";
 import { debug } from "../base/debug.ts";
 import { FaultError, raise } from "../base/fault.ts";
+import { UndoStack } from "../base/undo-stack.ts";
 import { must } from "../ffi/execute.ts";
 import { unescapeMount } from "../plan/cgroup-host.ts";
 import type { IntelRdt } from "../spec/types.ts";
@@ -93,8 +94,8 @@ function simpleSchemata({ l3CacheSchema = "", memBwSchema = "" }: IntelRdt): rea
 function requireSame(group: string, wanted: readonly string[]): void {
   if (wanted.length === 0) return;
   const found = readTextIfPresent(`${group}/schemata`, "reading the class's schemata") ?? "";
-  const there = new Map(found.split("\n").flatMap(readSchema));
-  for (const [key, value] of wanted.flatMap(readSchema)) {
+  const there = new Map(found.split("\n").map(readSchema).flat());
+  for (const [key, value] of wanted.map(readSchema).flat()) {
     if (there.get(key) === value) continue;
     raise({
       kind: "refused",
@@ -122,7 +123,7 @@ function readSchema(line: string): readonly (readonly [key: string, value: strin
  * @throws `syscall` fault, with what resctrl says of it
  */
 export function enterResctrl(pid: number, plan: ResctrlPlan): Disposable {
-  const undo = new DisposableStack();
+  const undo = new UndoStack();
   undo.defer(() => removeResctrl(plan.missing));
   try {
     const { group, monitoring } = plan;

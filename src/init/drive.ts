@@ -120,9 +120,7 @@ function repairInStages(stages: Stages, repair: (steps: readonly Step[]) => Answ
 }
 
 function remember(init: LiveInit, answer: Answer): Answer {
-  answer.results.forEach((result, slot) => {
-    init.results.set(slot, result);
-  });
+  for (const [slot, result] of answer.results) init.results.set(slot, result);
   return answer;
 }
 

@@ -21,9 +21,9 @@ export type CgroupPlaces = {
  * grace period: 5 to 20 ms. A thread that writes 0, itself, to `tasks` needs no lock, and the stub has one thread.
  */
 export function joinCgroupV1(places: CgroupPlaces): Step[] {
-  return places.v1.flatMap((directory, index) =>
-    joinByWriting(`${directory}/tasks`, `cgroup${index}`),
-  );
+  return places.v1
+    .map((directory, index) => joinByWriting(`${directory}/tasks`, `cgroup${index}`))
+    .flat();
 }
 
 /**

@@ -99,30 +99,32 @@ function mask(path: string, target: string): Step {
  * Spec: config-linux.md#readonly-paths.
  */
 export function planReadonlyPaths(paths: readonly string[]): Step[] {
-  return paths.flatMap((path, index) => {
-    const doing = `making ${path} read-only`;
-    const target = `readonly${index}`;
-    const tree = `${target}.tree`;
-    return [
-      openInRoot(doing, path, {
-        slot: target,
-        recovery: ignore("ENOENT", "ENOTDIR"),
-        onSuccess: [
-          step(doing, openTree(slot(target), "", clone | AT_EMPTY_PATH | AT_RECURSIVE), {
-            slot: tree,
-          }),
-          step(
-            doing,
-            mountSetattr(slot(tree), "", {
-              flags: AT_EMPTY_PATH | AT_RECURSIVE,
-              set: mountAttributes.MOUNT_ATTR_RDONLY,
+  return paths
+    .map((path, index) => {
+      const doing = `making ${path} read-only`;
+      const target = `readonly${index}`;
+      const tree = `${target}.tree`;
+      return [
+        openInRoot(doing, path, {
+          slot: target,
+          recovery: ignore("ENOENT", "ENOTDIR"),
+          onSuccess: [
+            step(doing, openTree(slot(target), "", clone | AT_EMPTY_PATH | AT_RECURSIVE), {
+              slot: tree,
             }),
-          ),
-          step(doing, moveMount(slot(tree), slot(target))),
-          step(doing, close(slot(tree))),
-          step(doing, close(slot(target))),
-        ],
-      }),
-    ];
-  });
+            step(
+              doing,
+              mountSetattr(slot(tree), "", {
+                flags: AT_EMPTY_PATH | AT_RECURSIVE,
+                set: mountAttributes.MOUNT_ATTR_RDONLY,
+              }),
+            ),
+            step(doing, moveMount(slot(tree), slot(target))),
+            step(doing, close(slot(tree))),
+            step(doing, close(slot(target))),
+          ],
+        }),
+      ];
+    })
+    .flat();
 }

@@ -69,21 +69,25 @@ export function planDevices(
   return [
     // Modes are given exactly.
     step("making devices", umask(0)),
-    ...groupByDirectory(devices).flatMap(({ directory, entries }, index) => {
-      const here = `devices${index}`;
-      return [
-        openTarget(`opening ${directory} for devices`, directory, {
-          slot: here,
-          kind: "directory",
-          ...(directory === "/dev" ? { resolve: inRootWithoutLinks } : {}),
-        }),
-        ...entries.flatMap(({ name, device }, number) =>
-          make(device, { name, directory: here, slotName: `${here}.${number}` }),
-        ),
-        ...(directory === "/dev" ? linkSteps(here, options.hostHasKcore) : []),
-        step(`making devices in ${directory}`, close(slot(here))),
-      ];
-    }),
+    ...groupByDirectory(devices)
+      .map(({ directory, entries }, index) => {
+        const here = `devices${index}`;
+        return [
+          openTarget(`opening ${directory} for devices`, directory, {
+            slot: here,
+            kind: "directory",
+            ...(directory === "/dev" ? { resolve: inRootWithoutLinks } : {}),
+          }),
+          ...entries
+            .map(({ name, device }, number) =>
+              make(device, { name, directory: here, slotName: `${here}.${number}` }),
+            )
+            .flat(),
+          ...(directory === "/dev" ? linkSteps(here, options.hostHasKcore) : []),
+          step(`making devices in ${directory}`, close(slot(here))),
+        ];
+      })
+      .flat(),
     step("making devices", umask(0o022)),
   ];
 }

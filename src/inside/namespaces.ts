@@ -38,9 +38,9 @@ export type JoinedNamespace = { readonly type: NamespaceType; readonly path: str
 
 /** The namespaces that exist and are joined, in an order that works: the mount namespace last, for the paths of the others. */
 export function joinedNamespaces(namespaces: readonly Namespace[]): readonly JoinedNamespace[] {
-  const joined = namespaces.flatMap(({ type, path }) =>
-    path === undefined || path === "" ? [] : [{ type, path }],
-  );
+  const joined = namespaces
+    .map(({ type, path }) => (path === undefined || path === "" ? [] : [{ type, path }]))
+    .flat();
   return [
     ...joined.filter(({ type }) => type !== "mount"),
     ...joined.filter(({ type }) => type === "mount"),
@@ -66,27 +66,29 @@ const openNamespace = openFlags.O_NONBLOCK | openFlags.O_NOCTTY | openFlags.O_CL
  * generate an error if the path is not of the type given: it is asked for, and setns(2) refuses it, too.
  */
 export function joinNamespaces(joined: readonly JoinedNamespace[], keepsGroups = false): Step[] {
-  const user = joined.find(({ type }) => type === "user");
+  const user = joined.filter(({ type }) => type === "user")[0];
   const others = joined.filter(({ type }) => type !== "user");
   const opening = ({ type, path }: JoinedNamespace): string =>
     `opening the ${type} namespace ${path}`;
   const joining = ({ type, path }: JoinedNamespace): string =>
     `joining the ${type} namespace ${path}`;
-  const open = joined.flatMap((namespace) => {
-    const { path, type } = namespace;
-    return [
-      step(opening(namespace), openat(AT_FDCWD, path, { flags: openNamespace }), {
-        slot: `namespace.${type}`,
-      }),
-      step(
-        `asking the ${type} namespace ${path} for its type`,
-        namespaceType(slot(`namespace.${type}`)),
-        {
-          verify: { kind: "namespace", path, type, flag: namespaceFlags[type] },
-        },
-      ),
-    ];
-  });
+  const open = joined
+    .map((namespace) => {
+      const { path, type } = namespace;
+      return [
+        step(opening(namespace), openat(AT_FDCWD, path, { flags: openNamespace }), {
+          slot: `namespace.${type}`,
+        }),
+        step(
+          `asking the ${type} namespace ${path} for its type`,
+          namespaceType(slot(`namespace.${type}`)),
+          {
+            verify: { kind: "namespace", path, type, flag: namespaceFlags[type] },
+          },
+        ),
+      ];
+    })
+    .flat();
   const enter = (namespace: JoinedNamespace): Step =>
     step(
       joining(namespace),
@@ -117,8 +119,14 @@ export function joinNamespaces(joined: readonly JoinedNamespace[], keepsGroups =
  */
 export function joinNamespacesOf(pidfd: number, types: readonly NamespaceType[]): Step[] {
   if (types.length === 0) return [];
-  const flags = types.reduce((sum, type) => sum | namespaceFlags[type], 0);
+  const flags = joinFlags(types);
   return [step(`joining the container's namespaces ${types.join(", ")}`, setns(pidfd, flags))];
+}
+
+function joinFlags(types: readonly NamespaceType[]): number {
+  let flags = 0;
+  for (const type of types) flags |= namespaceFlags[type];
+  return flags;
 }
 
 /** The types that neither try could join: a fault, since a container must not start in the host's. */
@@ -155,7 +163,7 @@ export function newUserNamespace(): Step[] {
 export function makeNamespaces(types: Iterable<NamespaceType>): Step[] {
   const made = [...types].filter((type) => type !== "user" && type !== "cgroup");
   if (made.length === 0) return [];
-  const flags = made.reduce((sum, type) => sum | namespaceFlags[type], 0);
+  const flags = joinFlags(made);
   return [step(`making the namespaces ${made.join(", ")}`, unshare(flags))];
 }
 

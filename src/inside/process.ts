@@ -179,9 +179,15 @@ export function programCandidates(program: string, env: readonly string[]): read
   }));
 }
 
+function lastEntry(env: readonly string[], start: string): string | undefined {
+  let last: string | undefined;
+  for (const item of env) if (item.startsWith(start)) last = item;
+  return last;
+}
+
 /** The directories of the last PATH in the environment; an empty entry is the working directory. */
 function searchPath(env: readonly string[]): readonly string[] {
-  const entry = env.findLast((item) => item.startsWith("PATH="));
+  const entry = lastEntry(env, "PATH=");
   if (entry === undefined) return [];
   return entry
     .slice("PATH=".length)
@@ -201,13 +207,15 @@ export function tellPid(): Step[] {
 export function lookUpProgram(candidates: readonly Candidate[]): Step[] {
   const doing = "looking for the program";
   const { AT_EACCESS } = atFlags;
-  return candidates.flatMap(({ path, accessSlot, statSlot }) => [
-    step(doing, statx(AT_FDCWD, path), { slot: statSlot, recovery: ignoreAny }),
-    step(doing, faccessat2(AT_FDCWD, path, { mode: accessModes.X_OK, flags: AT_EACCESS }), {
-      slot: accessSlot,
-      recovery: ignoreAny,
-    }),
-  ]);
+  return candidates
+    .map(({ path, accessSlot, statSlot }) => [
+      step(doing, statx(AT_FDCWD, path), { slot: statSlot, recovery: ignoreAny }),
+      step(doing, faccessat2(AT_FDCWD, path, { mode: accessModes.X_OK, flags: AT_EACCESS }), {
+        slot: accessSlot,
+        recovery: ignoreAny,
+      }),
+    ])
+    .flat();
 }
 
 /**
@@ -296,7 +304,7 @@ export const passwdSlot = "passwd.text";
  */
 export function readPasswd(env: readonly string[], uid: number): Step[] {
   // Of two entries the last one counts.
-  const home = env.findLast((item) => item.startsWith("HOME="));
+  const home = lastEntry(env, "HOME=");
   if (home !== undefined && home !== "HOME=") return [];
   const doing = "reading the container's /etc/passwd";
   const { O_CLOEXEC, O_NOCTTY, O_NONBLOCK } = openFlags;

@@ -66,11 +66,13 @@ export function makeRestoredRoot(facts: RestoredRoot): Step[] {
       verify: { kind: "same-file", device: root.device, inode: root.inode },
     }),
     ...mountRoot(place, rootSlot),
-    ...entries.flatMap(({ mount, index, options }) =>
-      isBind({ mount, options })
-        ? bindForNow(mount, { index, bundle: facts.bundle, relayFd: facts.relayFd })
-        : mountPoint(mount, index),
-    ),
+    ...entries
+      .map(({ mount, index, options }) =>
+        isBind({ mount, options })
+          ? bindForNow(mount, { index, bundle: facts.bundle, relayFd: facts.relayFd })
+          : mountPoint(mount, index),
+      )
+      .flat(),
     step(doing, close(slot(rootSlot))),
     step(doing, umount2(place, unmountFlags.MNT_DETACH)),
     ...mountRoot(place, "cleanRoot"),
@@ -134,13 +136,15 @@ export const socketsSlot = "sockets";
 export function openForCriu(directories: readonly CriuDirectory[]): Step[] {
   const opening = "opening the directories of criu";
   return [
-    ...directories.flatMap(({ path, fd }) => [
-      step(opening, openat(AT_FDCWD, path, { flags: O_DIRECTORY | O_CLOEXEC }), {
-        slot: `directory${fd}`,
-      }),
-      step(opening, dup3(slot(`directory${fd}`), fd)),
-      step(opening, close(slot(`directory${fd}`))),
-    ]),
+    ...directories
+      .map(({ path, fd }) => [
+        step(opening, openat(AT_FDCWD, path, { flags: O_DIRECTORY | O_CLOEXEC }), {
+          slot: `directory${fd}`,
+        }),
+        step(opening, dup3(slot(`directory${fd}`), fd)),
+        step(opening, close(slot(`directory${fd}`))),
+      ])
+      .flat(),
     step("making the socket of criu", socketpair(SOCK_SEQPACKET | SOCK_CLOEXEC), {
       slot: socketsSlot,
     }),

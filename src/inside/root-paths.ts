@@ -121,7 +121,7 @@ function makeLast(
   last: { readonly path: readonly string[]; readonly kind: "directory" | "file" },
 ): Step {
   const { path, kind } = last;
-  const name = path.at(-1) ?? "";
+  const name = path[path.length - 1] ?? "";
   const call =
     kind === "directory"
       ? mkdirat(parent, name, 0o755)

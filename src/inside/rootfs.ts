@@ -142,7 +142,7 @@ export function pivotToRoot(): Step[] {
 export function moveToRoot(wholeMounts: readonly string[]): Step[] {
   const doing = "moving the rootfs over the root";
   return [
-    ...wholeMounts.flatMap(hideMount),
+    ...wholeMounts.map(hideMount).flat(),
     step(doing, fchdir(slot(rootSlot))),
     step(doing, mount(".", "/", { flags: mountFlags.MS_MOVE })),
     step(doing, chroot(".")),

@@ -80,17 +80,19 @@ export function planSysctls(sysctls: Readonly<Record<string, string>>): Step[] {
   const { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV } =
     resolveFlags;
   const resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
-  return Object.entries(sysctls).flatMap(([key, value], index) => {
-    const doing = `setting the sysctl ${key} to ${JSON.stringify(value)}`;
-    const here = `sysctl${index}`;
-    const path = sysctlPath(key);
-    const flags = openFlags.O_WRONLY | openFlags.O_CLOEXEC;
-    return [
-      step(doing, openat2(slot(procSlot), path, { flags, resolve }), { slot: here }),
-      step(doing, writeText(slot(here), value), { target: JSON.stringify(path) }),
-      step(doing, close(slot(here))),
-    ];
-  });
+  return Object.entries(sysctls)
+    .map(([key, value], index) => {
+      const doing = `setting the sysctl ${key} to ${JSON.stringify(value)}`;
+      const here = `sysctl${index}`;
+      const path = sysctlPath(key);
+      const flags = openFlags.O_WRONLY | openFlags.O_CLOEXEC;
+      return [
+        step(doing, openat2(slot(procSlot), path, { flags, resolve }), { slot: here }),
+        step(doing, writeText(slot(here), value), { target: JSON.stringify(path) }),
+        step(doing, close(slot(here))),
+      ];
+    })
+    .flat();
 }
 
 /** Closes the private procfs, once the last sysctl is set. */

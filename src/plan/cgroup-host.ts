@@ -51,7 +51,8 @@ export function unifiedGroup(cgroup: string): string {
  */
 export function parseCgroup1Host(mountinfo: string, selfCgroup: string): CgroupHost {
   const own = parseOwnCgroups(selfCgroup);
-  const found = new Map<string, CgroupHierarchy>();
+  const hierarchies: CgroupHierarchy[] = [];
+  const places = new Map<string, number>();
   // Hosts with a thousand mounts are common and a dozen lines of them matter: the lines are found, not split.
   for (let at = mountinfo.indexOf(" - cgroup"); at !== -1; ) {
     const start = mountinfo.lastIndexOf("\n", at) + 1;
@@ -60,14 +61,16 @@ export function parseCgroup1Host(mountinfo: string, selfCgroup: string): CgroupH
     const hierarchy = parseMount(mountinfo.slice(start, end), own);
     const name = hierarchy?.controllers.join(",");
     if (hierarchy !== undefined && name !== undefined) {
-      const earlier = found.get(name);
+      const place = places.get(name) ?? hierarchies.length;
+      const earlier = hierarchies[place];
       if (earlier === undefined || (!isConventional(earlier) && isConventional(hierarchy))) {
-        found.set(name, hierarchy);
+        hierarchies[place] = hierarchy;
+        places.set(name, place);
       }
     }
     at = mountinfo.indexOf(" - cgroup", end);
   }
-  return { version: "v1", hierarchies: [...found.values()] };
+  return { version: "v1", hierarchies };
 }
 
 function isConventional(hierarchy: CgroupHierarchy): boolean {

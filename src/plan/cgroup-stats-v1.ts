@@ -163,33 +163,39 @@ function collectBlkio(read: ReadCgroup): BlkioStats {
 
 /** Reads lines of `8:0 Read 1282048` or `8:0 6792`; the line of the total of all devices is left out. */
 function parseDeviceCounts(text: string): readonly DeviceCount[] {
-  return text.split("\n").flatMap((line) => {
-    const fields = line.split(/[ :]/);
-    if (fields.length < 3) return [];
-    const [major = "", minor = ""] = fields;
-    const operation = fields.length === 4 ? (fields[2] ?? "") : "";
-    const value = parseCount(fields.at(-1) ?? "");
-    return [{ major: parseCount(major), minor: parseCount(minor), operation, value }];
-  });
+  return text
+    .split("\n")
+    .map((line) => {
+      const fields = line.split(/[ :]/);
+      if (fields.length < 3) return [];
+      const [major = "", minor = ""] = fields;
+      const operation = fields.length === 4 ? (fields[2] ?? "") : "";
+      const value = parseCount(fields.at(-1) ?? "");
+      return [{ major: parseCount(major), minor: parseCount(minor), operation, value }];
+    })
+    .flat();
 }
 
 function collectHugetlb(
   read: ReadCgroup,
   sizes: readonly string[],
 ): ReadonlyMap<string, HugetlbStats> {
-  const found = sizes.flatMap((size) => {
-    // What is reserved counts, where the kernel tells: the limit of reservations cannot be hit later than at the reservation.
-    const prefix = [`hugetlb.${size}.rsvd`, `hugetlb.${size}`].find(
-      (each) => read("hugetlb", `${each}.usage_in_bytes`) !== undefined,
-    );
-    if (prefix === undefined) return [];
-    const count = (name: string): bigint => parseCount(read("hugetlb", `${prefix}.${name}`) ?? "0");
-    const stats = {
-      usage: count("usage_in_bytes"),
-      max: count("max_usage_in_bytes"),
-      failures: count("failcnt"),
-    };
-    return [[size, stats] as const];
-  });
+  const found = sizes
+    .map((size) => {
+      // What is reserved counts, where the kernel tells: the limit of reservations cannot be hit later than at the reservation.
+      const prefix = [`hugetlb.${size}.rsvd`, `hugetlb.${size}`].find(
+        (each) => read("hugetlb", `${each}.usage_in_bytes`) !== undefined,
+      );
+      if (prefix === undefined) return [];
+      const count = (name: string): bigint =>
+        parseCount(read("hugetlb", `${prefix}.${name}`) ?? "0");
+      const stats = {
+        usage: count("usage_in_bytes"),
+        max: count("max_usage_in_bytes"),
+        failures: count("failcnt"),
+      };
+      return [[size, stats] as const];
+    })
+    .flat();
   return new Map(found);
 }

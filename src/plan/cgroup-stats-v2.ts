@@ -158,14 +158,16 @@ function collectBlkio(read: Read): BlkioStats {
 }
 
 function collectHugetlb(read: Read, sizes: readonly string[]): ReadonlyMap<string, HugetlbStats> {
-  const found = sizes.flatMap((size) => {
-    const prefix = `hugetlb.${size}`;
-    // What is reserved counts, where the kernel tells, as on v1; there is one file of events for both.
-    const usage = read(`${prefix}.rsvd.current`) ?? read(`${prefix}.current`);
-    if (usage === undefined) return [];
-    const failures = parseCounters(read(`${prefix}.events`) ?? "").get("max") ?? 0n;
-    return [[size, { usage: parseCount(usage), max: 0n, failures }] as const];
-  });
+  const found = sizes
+    .map((size) => {
+      const prefix = `hugetlb.${size}`;
+      // What is reserved counts, where the kernel tells, as on v1; there is one file of events for both.
+      const usage = read(`${prefix}.rsvd.current`) ?? read(`${prefix}.current`);
+      if (usage === undefined) return [];
+      const failures = parseCounters(read(`${prefix}.events`) ?? "").get("max") ?? 0n;
+      return [[size, { usage: parseCount(usage), max: 0n, failures }] as const];
+    })
+    .flat();
   return new Map(found);
 }
 

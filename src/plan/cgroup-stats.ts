@@ -177,23 +177,27 @@ export function parseCounters(text: string): ReadonlyMap<string, bigint> {
 /** Reads a list of numbers and ranges, such as `0-2,7`; cpuset(7), list format. */
 export function parseRanges(text: string): number[] {
   const parts = text.trim().split(",");
-  return parts.flatMap((part) => {
-    if (part === "") return [];
-    const [first = "", last = first] = part.split("-");
-    const start = Number(parseInteger(first));
-    // No cpuset of today's kernels reaches this far: a file that says so is not one.
-    const end = Math.min(Number(parseInteger(last)), 65_535);
-    return Array.from({ length: Math.max(end - start + 1, 0) }, (_, index) => start + index);
-  });
+  return parts
+    .map((part) => {
+      if (part === "") return [];
+      const [first = "", last = first] = part.split("-");
+      const start = Number(parseInteger(first));
+      // No cpuset of today's kernels reaches this far: a file that says so is not one.
+      const end = Math.min(Number(parseInteger(last)), 65_535);
+      return Array.from({ length: Math.max(end - start + 1, 0) }, (_, index) => start + index);
+    })
+    .flat();
 }
 
 /** Page sizes as hugetlb's files have them, from the names in /sys/kernel/mm/hugepages: `hugepages-2048kB` is `2MB`. */
 export function parseHugePageSizes(names: readonly string[]): string[] {
-  return names.flatMap((name) => {
-    const kib = /^hugepages-(\d+)kB$/.exec(name)?.[1];
-    if (kib === undefined) return [];
-    const size = Number(kib);
-    if (size >= 1024 * 1024) return [`${size / (1024 * 1024)}GB`];
-    return [size >= 1024 ? `${size / 1024}MB` : `${size}KB`];
-  });
+  return names
+    .map((name) => {
+      const kib = /^hugepages-(\d+)kB$/.exec(name)?.[1];
+      if (kib === undefined) return [];
+      const size = Number(kib);
+      if (size >= 1024 * 1024) return [`${size / (1024 * 1024)}GB`];
+      return [size >= 1024 ? `${size / 1024}MB` : `${size}KB`];
+    })
+    .flat();
 }

@@ -142,17 +142,19 @@ export function wordPidsLimit(limit: number): string {
 
 /** The limit of what is used, and since Linux 5.7 of what is reserved. */
 function planHugepages(limits: readonly HugepageLimit[]): CgroupWrite[] {
-  return limits.flatMap(({ pageSize, limit }) => {
-    const value = decimal(limit);
-    const tolerated = { ENOENT: "kernels before 5.7 count no reservations" };
-    return [
-      write("hugetlb", `hugetlb.${pageSize}.limit_in_bytes`, value, "hugepageLimits"),
-      {
-        ...write("hugetlb", `hugetlb.${pageSize}.rsvd.limit_in_bytes`, value, "hugepageLimits"),
-        tolerated,
-      },
-    ];
-  });
+  return limits
+    .map(({ pageSize, limit }) => {
+      const value = decimal(limit);
+      const tolerated = { ENOENT: "kernels before 5.7 count no reservations" };
+      return [
+        write("hugetlb", `hugetlb.${pageSize}.limit_in_bytes`, value, "hugepageLimits"),
+        {
+          ...write("hugetlb", `hugetlb.${pageSize}.rsvd.limit_in_bytes`, value, "hugepageLimits"),
+          tolerated,
+        },
+      ];
+    })
+    .flat();
 }
 
 function planNetwork({ classID = 0, priorities = [] }: Network): CgroupWrite[] {
@@ -168,14 +170,16 @@ function planNetwork({ classID = 0, priorities = [] }: Network): CgroupWrite[] {
 
 /** A line for each device, of what is given for it; the file is the same on v2. */
 export function planRdma(controller: string, devices: LinuxResources["rdma"]): CgroupWrite[] {
-  return Object.entries(devices ?? {}).flatMap(([device, { hcaHandles, hcaObjects }]) => {
-    const limits = [
-      ...(hcaHandles === undefined ? [] : [`hca_handle=${hcaHandles}`]),
-      ...(hcaObjects === undefined ? [] : [`hca_object=${hcaObjects}`]),
-    ];
-    if (limits.length === 0) return [];
-    return [write(controller, "rdma.max", `${device} ${limits.join(" ")}`, "rdma")];
-  });
+  return Object.entries(devices ?? {})
+    .map(([device, { hcaHandles, hcaObjects }]) => {
+      const limits = [
+        ...(hcaHandles === undefined ? [] : [`hca_handle=${hcaHandles}`]),
+        ...(hcaObjects === undefined ? [] : [`hca_object=${hcaObjects}`]),
+      ];
+      if (limits.length === 0) return [];
+      return [write(controller, "rdma.max", `${device} ${limits.join(" ")}`, "rdma")];
+    })
+    .flat();
 }
 
 function listIgnored(memory: Memory): IgnoredResource[] {

@@ -141,27 +141,31 @@ function planCpuset({ cpus = "", mems = "" }: Cpu): CgroupWrite[] {
 
 /** Spec: config-linux.md#unified MUST write keys that the runtime does not know to the file of that name. */
 function planUnified(unified: Readonly<Record<string, string>>): CgroupWrite[] {
-  return Object.entries(unified).flatMap(([file, value]) => {
-    if (file.includes("/")) {
-      const quoted = JSON.stringify(file);
-      const message = `unified resource ${quoted} must be a file name (no slashes)`;
-      raise({ kind: "refused", message });
-    }
-    // A file like io.max takes one line a write.
-    const lines = value.split("\n").filter((line, index) => line !== "" || index === 0);
-    return lines.map((line) => write(file, line, `unified.${file}`));
-  });
+  return Object.entries(unified)
+    .map(([file, value]) => {
+      if (file.includes("/")) {
+        const quoted = JSON.stringify(file);
+        const message = `unified resource ${quoted} must be a file name (no slashes)`;
+        raise({ kind: "refused", message });
+      }
+      // A file like io.max takes one line a write.
+      const lines = value.split("\n").filter((line, index) => line !== "" || index === 0);
+      return lines.map((line) => write(file, line, `unified.${file}`));
+    })
+    .flat();
 }
 
 function planHugepages(limits: readonly HugepageLimit[]): CgroupWrite[] {
-  return limits.flatMap(({ pageSize, limit }) => {
-    const value = toUint64(limit).toString();
-    const tolerated = { ENOENT: "kernels before 5.7 count no reservations" };
-    return [
-      write(`hugetlb.${pageSize}.max`, value, "hugepageLimits"),
-      { ...write(`hugetlb.${pageSize}.rsvd.max`, value, "hugepageLimits"), tolerated },
-    ];
-  });
+  return limits
+    .map(({ pageSize, limit }) => {
+      const value = toUint64(limit).toString();
+      const tolerated = { ENOENT: "kernels before 5.7 count no reservations" };
+      return [
+        write(`hugetlb.${pageSize}.max`, value, "hugepageLimits"),
+        { ...write(`hugetlb.${pageSize}.rsvd.max`, value, "hugepageLimits"), tolerated },
+      ];
+    })
+    .flat();
 }
 
 function listIgnored(resources: LinuxResources): IgnoredResource[] {

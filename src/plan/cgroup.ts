@@ -147,11 +147,10 @@ export function planCgroup(request: CgroupRequest, host: CgroupHost): CgroupPlan
     }))
     .filter(({ controllers }) => controllers.length > 0)
     .sort((one, other) => rank(one) - rank(other));
-  const paths = Object.fromEntries(
-    hierarchies.flatMap(({ controllers, path }) =>
-      controllers.map((controller) => [controller, path] as const),
-    ),
-  );
+  const paths: Record<string, string> = {};
+  for (const { controllers, path } of hierarchies) {
+    for (const controller of controllers) paths[controller] = path;
+  }
   const planned = planResourcesV1(resources);
   for (const step of [...planned.beforeJoin, ...planned.steps]) requireController(step, paths);
   return { version: "v1", paths, hierarchies, controllers: [], ...planned };

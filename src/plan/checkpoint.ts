@@ -137,12 +137,16 @@ export type JoinedNamespace = Namespace & { readonly path: string; readonly sinc
 
 /** The namespaces that the container shares with others and that stay as they are, while CRIU dumps and restores. */
 export function namespacesLeftAlone({ namespaces = [] }: Linux): readonly JoinedNamespace[] {
-  return leftAlone.flatMap(([type, sinceVersion]) =>
-    namespaces.flatMap((namespace) => {
-      const { path = "" } = namespace;
-      return namespace.type === type && path !== "" ? [{ type, path, sinceVersion }] : [];
-    }),
-  );
+  return leftAlone
+    .map(([type, sinceVersion]) =>
+      namespaces
+        .map((namespace) => {
+          const { path = "" } = namespace;
+          return namespace.type === type && path !== "" ? [{ type, path, sinceVersion }] : [];
+        })
+        .flat(),
+    )
+    .flat();
 }
 
 /** The freezer that stops what is dumped: CRIU would otherwise stop one process after the other with ptrace(2). */

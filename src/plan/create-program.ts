@@ -307,7 +307,7 @@ function enterRoot(
     ...planReadonlyPaths(linux.readonlyPaths ?? []),
     ...planMaskedPaths(linux.maskedPaths ?? []),
     // Mount points and devices inside them have been made.
-    ...entries.flatMap(finishMount),
+    ...entries.map(finishMount).flat(),
     ...(facts.noPivot ? moveToRoot(facts.wholeMounts) : pivotToRoot()),
     ...finishRoot({
       propagation: linux.rootfsPropagation,
@@ -386,7 +386,7 @@ export function groupsRule(
 ): GroupsRule {
   if (keepsGroups(spec)) return "kept";
   const { namespaces = [], gidMappings: mappings = [] } = spec.linux ?? {};
-  const user = namespaces.find(({ type }) => type === "user");
+  const user = namespaces.filter(({ type }) => type === "user")[0];
   // Our own namespace, if it is not the host's, may have been made by one who could not allow it.
   if (user === undefined) return inUserNamespace ? "set if allowed" : "set";
   if ((user.path ?? "") !== "") return "set if allowed";

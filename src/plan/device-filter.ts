@@ -33,18 +33,21 @@ const allAccess = deviceAccess.r | deviceAccess.w | deviceAccess.m;
 export function generateDeviceFilter(policy: DevicePolicy): BpfInstruction[] {
   const { allowByDefault, rules } = policy;
   if (allowByDefault && rules.length === 0) return [];
-  const checks = groupRules(rules).flatMap((group, index) => checkGroup(group, `next${index}`));
+  const checks = groupRules(rules)
+    .map((group, index) => checkGroup(group, `next${index}`))
+    .flat();
   const verdict = allowByDefault ? "allow" : "deny";
   // The default comes first of the two ends, so that the last check falls into it.
   const ends = verdict === "allow" ? ["allow", "deny"] : ["deny", "allow"];
-  const used = new Set(checks.flatMap((line) => ("goto" in line ? [line.goto] : [])));
+  const used = new Set(checks.map((line) => ("goto" in line ? [line.goto] : [])).flat());
   const tail = ends
     .filter((end) => end === verdict || used.has(end))
-    .flatMap((end): Line[] => [
+    .map((end): Line[] => [
       { label: end },
       instruct("MOV32_IMM", { destination: 0, immediate: end === "allow" ? 1 : 0 }),
       instruct("EXIT"),
-    ]);
+    ])
+    .flat();
   return link([...readContext(rules), ...checks, ...tail]);
 }
 

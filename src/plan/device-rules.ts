@@ -60,7 +60,11 @@ export function settleDevicePolicy(rules: readonly DeviceRule[]): DevicePolicy {
 
 function settle(rules: readonly DeviceMatch[]): DevicePolicy {
   // A rule for everything makes those before it void; as with runc, everything is denied until a rule says otherwise.
-  const reset = rules.findLastIndex(coversEverything);
+  let reset = rules.length - 1;
+  for (let rule = rules[reset]; rule !== undefined && !coversEverything(rule); ) {
+    reset -= 1;
+    rule = rules[reset];
+  }
   const allowByDefault = rules[reset]?.allow ?? false;
   const kept: DeviceMatch[] = [];
   for (const rule of rules.slice(reset + 1)) {
@@ -209,12 +213,12 @@ export function wordDevicePolicy(policy: DevicePolicy): DeviceLine[] {
  */
 function listExceptions(policy: DevicePolicy): DeviceMatch[] {
   let exceptions: DeviceMatch[] = [];
-  for (const rule of policy.rules.flatMap(splitByType)) {
+  for (const rule of policy.rules.map(splitByType).flat()) {
     if (rule.allow !== policy.allowByDefault) {
       mergeOrPush(exceptions, rule);
       continue;
     }
-    exceptions = exceptions.flatMap((exception) => takeAway(rule, exception));
+    exceptions = exceptions.map((exception) => takeAway(rule, exception)).flat();
   }
   const said: DeviceMatch[] = [];
   for (const exception of exceptions) {

@@ -19,14 +19,16 @@ export function externalMounts(
   spec: Spec,
   facts: { readonly bundle: string; readonly cgroup: CgroupMountFacts },
 ): readonly HostMount[] {
-  return mountEntries(spec.mounts ?? []).flatMap(({ mount, options }) => {
-    const { destination } = mount;
-    if (mount.type === "cgroup" || mount.type === "cgroup2") {
-      return cgroupBinds(destination, facts.cgroup);
-    }
-    if (!isBind({ mount, options })) return [];
-    return [{ destination, source: absoluteSource(mount.source ?? "", facts.bundle) }];
-  });
+  return mountEntries(spec.mounts ?? [])
+    .map(({ mount, options }) => {
+      const { destination } = mount;
+      if (mount.type === "cgroup" || mount.type === "cgroup2") {
+        return cgroupBinds(destination, facts.cgroup);
+      }
+      if (!isBind({ mount, options })) return [];
+      return [{ destination, source: absoluteSource(mount.source ?? "", facts.bundle) }];
+    })
+    .flat();
 }
 
 function cgroupBinds(destination: string, facts: CgroupMountFacts): readonly HostMount[] {
@@ -36,9 +38,11 @@ function cgroupBinds(destination: string, facts: CgroupMountFacts): readonly Hos
     return facts.shown === undefined ? [] : [{ destination, source: facts.shown }];
   }
   const base = withoutEndSlashes(destination);
-  return facts.hierarchies.flatMap(({ directory, group }) =>
-    group === undefined ? [] : [{ destination: `${base}/${directory}`, source: group }],
-  );
+  return facts.hierarchies
+    .map(({ directory, group }) =>
+      group === undefined ? [] : [{ destination: `${base}/${directory}`, source: group }],
+    )
+    .flat();
 }
 
 /** The devices, which a container in a user namespace has as binds of the host's; what is not a mount is passed over. */

@@ -26,10 +26,10 @@ const memoryWords = 16;
 const seccompDataBytes = seccompData.args + 6 * 8;
 
 const arithmetic = [ADD, SUB, MUL, DIV, AND, OR, XOR, LSH, RSH];
-const comparisons = [JEQ, JGT, JGE, JSET].flatMap((code) => [code, code | withX]);
+const comparisons = [JEQ, JGT, JGE, JSET].map((code) => [code, code | withX]).flat();
 const known: ReadonlySet<number> = new Set([
   ...[LD_ABS, LD_MEM, LDX_MEM, LD_IMM, LDX_IMM, LD_LEN, LDX_LEN, ST, STX, TAX, TXA, NEG],
-  ...[JA, RET_K, RET_A, ...comparisons, ...arithmetic.flatMap((code) => [code, code | withX])],
+  ...[JA, RET_K, RET_A, ...comparisons, ...arithmetic.map((code) => [code, code | withX]).flat()],
 ]);
 
 /**

@@ -57,7 +57,7 @@ export function planRestore(choices: RestoreChoices, facts: RestoreFacts): CriuO
         fd: facts.firstNamespaceFd + index,
       })),
       // Pipes of the former caller give way to whatever ours has given us in their place.
-      ...facts.descriptors.flatMap((key, fd) => (key.includes("pipe:") ? [{ key, fd }] : [])),
+      ...facts.descriptors.map((key, fd) => (key.includes("pipe:") ? [{ key, fd }] : [])).flat(),
     ],
     ...(lsmProfile === undefined ? {} : { lsm_profile: lsmProfile }),
     ...(lsmMountContext === undefined ? {} : { lsm_mount_context: lsmMountContext }),
@@ -65,22 +65,27 @@ export function planRestore(choices: RestoreChoices, facts: RestoreFacts): CriuO
 }
 
 function joinedByCriu({ namespaces = [] }: Linux): NonNullable<CriuOptions["join_ns"]> {
-  return namespaces.flatMap(({ type, path = "" }) => {
-    if (path === "" || type === "network" || type === "pid") return [];
-    if (type === "cgroup") {
-      raise({ kind: "refused", message: "Do not know how to handle namespace NEWCGROUP" });
-    }
-    return [{ ns: namespaceName(type), ns_file: path }];
-  });
+  return namespaces
+    .map(({ type, path = "" }) => {
+      if (path === "" || type === "network" || type === "pid") return [];
+      if (type === "cgroup") {
+        raise({ kind: "refused", message: "Do not know how to handle namespace NEWCGROUP" });
+      }
+      return [{ ns: namespaceName(type), ns_file: path }];
+    })
+    .flat();
 }
 
 /** Parses /proc/PID/cgroup for CRIU, controller by controller; cgroups(7). */
 export function parseCgroupRoots(
   text: string,
 ): readonly { readonly ctrl: string; readonly path: string }[] {
-  return text.split("\n").flatMap((line) => {
-    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    if (controllers === undefined || path === undefined) return [];
-    return controllers.split(",").map((ctrl) => ({ ctrl, path }));
-  });
+  return text
+    .split("\n")
+    .map((line) => {
+      const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+      if (controllers === undefined || path === undefined) return [];
+      return controllers.split(",").map((ctrl) => ({ ctrl, path }));
+    })
+    .flat();
 }

@@ -60,7 +60,7 @@ export function answerNewCalls(
   );
   return assemble([
     { code: LD_ABS, k: seccompData.arch },
-    ...[...architectures].flatMap((architecture) => section(architecture, lastOf)),
+    ...[...architectures].map((architecture) => section(architecture, lastOf)).flat(),
     { code: JA, k: 0, goto: "filter" },
     { label: "enosys" },
     { code: RET_K, k: seccompReturns.SECCOMP_RET_ERRNO + errnos.ENOSYS },

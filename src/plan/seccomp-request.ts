@@ -90,17 +90,19 @@ const treeFrom = 33;
 export function requestFilter(profile: Seccomp): FilterRequest {
   const { architectures = [], syscalls = [] } = profile;
   const defaultAction = actionNumber(profile.defaultAction, profile.defaultErrnoRet);
-  const names = syscalls.flatMap((rule) => rule.names);
+  const names = syscalls.map((rule) => rule.names).flat();
   return {
     defaultAction,
     architectures: architectures.map((name) => ({ name, token: architectureTokens[name] })),
     isTree: names.length >= treeFrom,
-    rules: syscalls.flatMap((rule) => {
-      const action = actionNumber(rule.action, rule.errnoRet);
-      if (action === defaultAction) return [];
-      const conditions = alternatives(rule.args ?? []);
-      return rule.names.map((name) => ({ name, action, conditions }));
-    }),
+    rules: syscalls
+      .map((rule) => {
+        const action = actionNumber(rule.action, rule.errnoRet);
+        if (action === defaultAction) return [];
+        const conditions = alternatives(rule.args ?? []);
+        return rule.names.map((name) => ({ name, action, conditions }));
+      })
+      .flat(),
     names,
   };
 }

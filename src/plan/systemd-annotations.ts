@@ -13,23 +13,25 @@ const prefix = "org.systemd.property.";
 export function planAskedProperties(
   annotations: Readonly<Record<string, string>>,
 ): readonly UnitProperty[] {
-  return Object.entries(annotations).flatMap(([key, text]) => {
-    const name = key.startsWith(prefix) ? key.slice(prefix.length) : "";
-    if (name === "") return [];
-    const fault = name.length < 3 ? "too short" : /^[A-Za-z]+$/.test(name) ? undefined : mixed;
-    if (fault !== undefined) {
-      raise({ kind: "refused", message: `annotation ${key} name incorrect: ${fault}` });
-    }
-    const refuse = (reason: string): never =>
-      raise({
-        kind: "refused",
-        message: `annotation ${key}=${text} value parse error: ${reason}`,
-      });
-    const parsed = parseVariant(text, refuse);
-    return [{ name, ...parsed }].map((property) =>
-      /[a-z]Sec$/.test(name) ? inMicroseconds(property, refuse) : property,
-    );
-  });
+  return Object.entries(annotations)
+    .map(([key, text]) => {
+      const name = key.startsWith(prefix) ? key.slice(prefix.length) : "";
+      if (name === "") return [];
+      const fault = name.length < 3 ? "too short" : /^[A-Za-z]+$/.test(name) ? undefined : mixed;
+      if (fault !== undefined) {
+        raise({ kind: "refused", message: `annotation ${key} name incorrect: ${fault}` });
+      }
+      const refuse = (reason: string): never =>
+        raise({
+          kind: "refused",
+          message: `annotation ${key}=${text} value parse error: ${reason}`,
+        });
+      const parsed = parseVariant(text, refuse);
+      return [{ name, ...parsed }].map((property) =>
+        /[a-z]Sec$/.test(name) ? inMicroseconds(property, refuse) : property,
+      );
+    })
+    .flat();
 }
 
 const mixed = "contains non-alphabetic character";

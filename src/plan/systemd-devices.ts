@@ -18,13 +18,15 @@ export function planUnitDevices(
   const everything = policy.allowByDefault && policy.rules.length === 0;
   const entries = policy.allowByDefault
     ? []
-    : policy.rules.flatMap((rule, index) => {
-        const access = policy.rules
-          .slice(index + 1)
-          .filter((later) => !later.allow && overlap(rule, later))
-          .reduce((left, later) => left & ~later.access, rule.access);
-        return rule.allow && access !== 0 ? allowEntries({ ...rule, access }, groups) : [];
-      });
+    : policy.rules
+        .map((rule, index) => {
+          const access = policy.rules
+            .slice(index + 1)
+            .filter((later) => !later.allow && overlap(rule, later))
+            .reduce((left, later) => left & ~later.access, rule.access);
+          return rule.allow && access !== 0 ? allowEntries({ ...rule, access }, groups) : [];
+        })
+        .flat();
   return [
     { name: "DevicePolicy", signature: "s", value: everything ? "auto" : "strict" },
     // An empty list takes away the entries that are there; others are added to them.
@@ -47,7 +49,9 @@ function overlap(one: DeviceMatch, other: DeviceMatch): boolean {
 function allowEntries(rule: DeviceMatch, groups: string): readonly (readonly [string, string])[] {
   const { type, major, minor, access } = rule;
   if (type === undefined) {
-    return (["b", "c"] as const).flatMap((each) => allowEntries({ ...rule, type: each }, groups));
+    return (["b", "c"] as const)
+      .map((each) => allowEntries({ ...rule, type: each }, groups))
+      .flat();
   }
   const kind = type === "b" ? "block" : "char";
   const letters = (["r", "w", "m"] as const)

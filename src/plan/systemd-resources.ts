@@ -143,28 +143,30 @@ const unifiedLimits: Readonly<Record<string, string>> = {
 /** Spec: config-linux.md#unified: what systemd has a property for; every key is written to its file as well. */
 function planUnified({ unified = {} }: LinuxResources, systemd: number): UnitProperty[] {
   const idle = unified["cpu.idle"]?.trim() === "1" && systemd >= 252;
-  return Object.entries(unified).flatMap(([key, text]) => {
-    const value = text.trim();
-    const limit = unifiedLimits[key];
-    if (limit !== undefined) return [wide(limit, parseLimit(key, value))];
-    switch (key) {
-      case "cpu.idle":
-        return idle ? [wide("CPUWeight", 0n)] : [];
-      case "cpu.weight":
-        return idle ? [] : [wide("CPUWeight", parseLimit(key, value))];
-      case "cpu.max": {
-        const [quota = "", period = "100000"] = value.split(/\s+/);
-        const quotaUs = quota === "max" ? -1 : Number(parseLimit(key, quota));
-        return planQuota({ quota: quotaUs, period: Number(parseLimit(key, period)) }, systemd);
+  return Object.entries(unified)
+    .map(([key, text]) => {
+      const value = text.trim();
+      const limit = unifiedLimits[key];
+      if (limit !== undefined) return [wide(limit, parseLimit(key, value))];
+      switch (key) {
+        case "cpu.idle":
+          return idle ? [wide("CPUWeight", 0n)] : [];
+        case "cpu.weight":
+          return idle ? [] : [wide("CPUWeight", parseLimit(key, value))];
+        case "cpu.max": {
+          const [quota = "", period = "100000"] = value.split(/\s+/);
+          const quotaUs = quota === "max" ? -1 : Number(parseLimit(key, quota));
+          return planQuota({ quota: quotaUs, period: Number(parseLimit(key, period)) }, systemd);
+        }
+        case "cpuset.cpus":
+          return planCpuset({ cpus: value }, systemd);
+        case "cpuset.mems":
+          return planCpuset({ mems: value }, systemd);
+        default:
+          return [];
       }
-      case "cpuset.cpus":
-        return planCpuset({ cpus: value }, systemd);
-      case "cpuset.mems":
-        return planCpuset({ mems: value }, systemd);
-      default:
-        return [];
-    }
-  });
+    })
+    .flat();
 }
 
 function parseLimit(key: string, value: string): bigint {

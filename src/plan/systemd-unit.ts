@@ -119,9 +119,9 @@ export function planUnitCgroup(
     }))
     .filter(({ controllers }) => controllers.length > 0);
   const paths = Object.fromEntries(
-    hierarchies.flatMap(({ controllers, path }) =>
-      controllers.map((controller) => [controller, path] as const),
-    ),
+    hierarchies
+      .map(({ controllers, path }) => controllers.map((controller) => [controller, path] as const))
+      .flat(),
   );
   const planned = planResourcesV1(resources);
   for (const step of [...planned.beforeJoin, ...planned.steps]) requireController(step, paths);

@@ -90,7 +90,7 @@ export function completeProcess(given: ValidatedProcess, own: ValidatedProcess):
     ...given,
     ...(umask === undefined ? {} : { user: { ...given.user, umask } }),
     ...Object.fromEntries(
-      missing.flatMap((property) => (isEmpty(own[property]) ? [] : [[property, own[property]]])),
+      missing.map((property) => (isEmpty(own[property]) ? [] : [[property, own[property]]])).flat(),
     ),
   };
 }

@@ -18,8 +18,11 @@ export function judgeIndexList(list: string): string | undefined {
 /** The numbers of a list without fault, in its order. */
 export function listIndexes(list: string): readonly number[] {
   if (list.trim() === "") return [];
-  return list.split(",").flatMap((part) => {
-    const [first = 0, last = first] = part.split("-").map(Number);
-    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  });
+  return list
+    .split(",")
+    .map((part) => {
+      const [first = 0, last = first] = part.split("-").map(Number);
+      return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    })
+    .flat();
 }

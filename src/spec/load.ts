@@ -73,7 +73,8 @@ function depthOf(document: unknown): number {
   while (level.length > 0 && depth <= nestingLimit) {
     level = level
       .filter((value) => typeof value === "object" && value !== null)
-      .flatMap((value) => Object.values(value ?? {}));
+      .map((value) => Object.values(value ?? {}))
+      .flat();
     if (level.length > 0) depth += 1;
   }
   return depth;

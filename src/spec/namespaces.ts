@@ -10,7 +10,7 @@ export type NamespaceSource =
 
 /** Where the container's namespace of one type comes from. */
 export function namespaceSource(spec: Spec, type: NamespaceType): NamespaceSource {
-  const namespace = spec.linux?.namespaces?.find((entry) => entry.type === type);
+  const namespace = spec.linux?.namespaces?.filter((entry) => entry.type === type)[0];
   if (namespace === undefined) return { kind: "inherited" };
   const path = namespace.path ?? "";
   return path === "" ? { kind: "new" } : { kind: "joined", path };

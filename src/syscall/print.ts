@@ -10,9 +10,9 @@ export function printSyscall(call: Syscall): string {
 
 /** The path a call works on, quoted, for a fault; undefined when the call has none. */
 export function describeTarget(call: Syscall): string | undefined {
-  const texts = call.operands.flatMap((operand) =>
-    operand.kind === "text" && operand.value !== "" ? [operand.value] : [],
-  );
+  const texts = call.operands
+    .map((operand) => (operand.kind === "text" && operand.value !== "" ? [operand.value] : []))
+    .flat();
   // Of an option both halves are wanted: it is the value that is wrong most of the time.
   const named = call.name === "fsconfig" ? texts.join("=") : texts[0];
   return named === undefined || named === "" ? undefined : JSON.stringify(named);

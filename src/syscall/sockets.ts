@@ -156,7 +156,7 @@ export function ppollAll(
   wanted: readonly { readonly fd: number; readonly events: number }[],
   timeoutMs: number,
 ): Syscall {
-  const vector = new Int32Array(wanted.flatMap(({ fd, events }) => [fd, events]));
+  const vector = new Int32Array(wanted.map(({ fd, events }) => [fd, events]).flat());
   return call(
     "ppoll",
     outputOperand(vector.byteLength, new Uint8Array(vector.buffer)),

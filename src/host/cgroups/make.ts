@@ -209,7 +209,7 @@ function settleThreading(directories: readonly string[], plan: CgroupPlan): void
  * @throws `status` in runc's words
  */
 export function refuseUsed(plan: CgroupPlan, existed: readonly PlannedHierarchy[]): void {
-  const pids = new Set(existed.flatMap(({ path }) => listProcesses({ "": path })));
+  const pids = new Set(existed.map(({ path }) => listProcesses({ "": path })).flat());
   if (pids.size > 0) {
     raise({
       kind: "status",

@@ -29,16 +29,19 @@ export function updateResources(
 type Former = { readonly path: string; readonly lines: readonly string[] };
 
 function readFormer(steps: readonly CgroupStep[], paths: CgroupPaths): readonly Former[] {
-  return steps.flatMap((step) => {
-    if (step.kind !== "write") return [];
-    const files = [step.file, ...(step.instead === undefined ? [] : [step.instead.file])];
-    for (const file of files) {
-      const path = `${paths[step.controller]}/${file}`;
-      const content = readCgroupFile(path);
-      if (content !== undefined) return [{ path, lines: formerLines(content, { ...step, file }) }];
-    }
-    return [];
-  });
+  return steps
+    .map((step) => {
+      if (step.kind !== "write") return [];
+      const files = [step.file, ...(step.instead === undefined ? [] : [step.instead.file])];
+      for (const file of files) {
+        const path = `${paths[step.controller]}/${file}`;
+        const content = readCgroupFile(path);
+        if (content !== undefined)
+          return [{ path, lines: formerLines(content, { ...step, file }) }];
+      }
+      return [];
+    })
+    .flat();
 }
 
 /** The lines of a file; with one that takes back what is not in it yet, where a line is about one device. */

@@ -106,9 +106,9 @@ function readResponse(json: JsonObject): CriuResponse {
         : { script: asText(notify["script"]), pid: asNumber(notify["pid"]) },
     version: json["version"] === undefined ? undefined : { number: versionNumber(version) },
     features: new Set(
-      Object.entries(asObject(json["features"])).flatMap(([name, has]) =>
-        has === true ? [name] : [],
-      ),
+      Object.entries(asObject(json["features"]))
+        .map(([name, has]) => (has === true ? [name] : []))
+        .flat(),
     ),
   };
 }

@@ -15,6 +15,7 @@ import { socketTypes } from "../../abi/socket.ts";
 import { readField, siginfo } from "../../abi/struct.ts";
 import { debug } from "../../base/debug.ts";
 import { raise } from "../../base/fault.ts";
+import { UndoStack } from "../../base/undo-stack.ts";
 import { execute, executeForOutput, must, mustForOutput, raiseErrno } from "../../ffi/execute.ts";
 import { spawn } from "../../ffi/spawn.ts";
 import type { CriuFeature, CriuRequest } from "../../plan/criu.ts";
@@ -140,7 +141,7 @@ export type Started = {
  */
 export function converse(start: () => Started, listeners: Listeners): CriuResponse {
   const { pid, socket, request } = start();
-  using ours = new DisposableStack();
+  using ours = new UndoStack();
   ours.use(socket);
   let response: CriuResponse;
   try {

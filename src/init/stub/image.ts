@@ -19,7 +19,7 @@ export function stubImage(architecture: Architecture): StubImage {
   const { lines, sizeBytes, addressOf } = stubAssembly(architecture);
   const doorbellOffset = codeOffset + sizeBytes;
   assert(addressOf("doorbell") === codeAddress + sizeBytes, "the doorbell's word follows the code");
-  const code = lines.flatMap((line) => line.bytes);
+  const code = lines.map((line) => line.bytes).flat();
   return {
     bytes: elfExecutable(architecture, [...code, ...littleEndian(defaultDoorbellFd, 4)]),
     doorbellOffset,

@@ -120,19 +120,21 @@ function planV1(
       propagations: options.propagations,
     }),
     openInRoot(doing, destination, { slot: directory }),
-    ...mounted.flatMap((hierarchy, index) => [
-      step(doing, mkdirat(slot(directory), hierarchy.directory, 0o755)),
-      ...hierarchySteps(`${name}.${index}`, {
-        doing,
-        hierarchy,
-        ownNamespace: facts.ownNamespace,
-        destination: `${base}/${hierarchy.directory}`,
-        options,
-      }),
-      ...hierarchy.links.map((link) =>
-        step(doing, symlinkat(hierarchy.directory, slot(directory), link)),
-      ),
-    ]),
+    ...mounted
+      .map((hierarchy, index) => [
+        step(doing, mkdirat(slot(directory), hierarchy.directory, 0o755)),
+        ...hierarchySteps(`${name}.${index}`, {
+          doing,
+          hierarchy,
+          ownNamespace: facts.ownNamespace,
+          destination: `${base}/${hierarchy.directory}`,
+          options,
+        }),
+        ...hierarchy.links.map((link) =>
+          step(doing, symlinkat(hierarchy.directory, slot(directory), link)),
+        ),
+      ])
+      .flat(),
     ...(readonly
       ? [
           step(

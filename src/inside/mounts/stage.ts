@@ -66,7 +66,7 @@ export function stageSources(sources: readonly StagedSource[], directory: string
       mountSetattr(AT_FDCWD, "/", { flags: AT_RECURSIVE, propagation: propagations.MS_SLAVE }),
     ),
     ...enterStage(doing, directory),
-    ...sources.flatMap(stageSource),
+    ...sources.map(stageSource).flat(),
     step(doing, close(slot("stage"))),
   ];
 }

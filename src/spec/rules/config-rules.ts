@@ -85,7 +85,7 @@ export const configRules: readonly Rule<Spec>[] = [
 function majorOf(version: string): string | undefined {
   const numbers = version.split(".");
   const [major] = numbers;
-  const isPlain = numbers.length === 3 && numbers.every(isWholeNumber);
+  const isPlain = numbers.length === 3 && !numbers.some((number) => !isWholeNumber(number));
   return isPlain ? major : semver.exec(version)?.[1];
 }
 

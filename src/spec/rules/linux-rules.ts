@@ -117,7 +117,7 @@ export const resourceRules: readonly Rule<LinuxResources>[] = [
         /^[rwm]*$/.test(access) ? undefined : `invalid cgroup device access ${show(access)}`,
       );
       yield* findEach(devices, ({ major = -1, minor = -1 }) =>
-        [major, minor].every((number) => number >= -1 && number <= deviceNumberMax)
+        ![major, minor].some((number) => number < -1 || number > deviceNumberMax)
           ? undefined
           : `invalid device number ${major}:${minor}`,
       );

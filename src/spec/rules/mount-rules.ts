@@ -173,11 +173,13 @@ function findRootlessOwner(
   { rootless = false }: SpecFacts,
 ): readonly Finding[] {
   if (!rootless) return nothing;
-  return options.flatMap((option, index) => {
-    const [, kind, id] = /^(uid|gid)=(\d+)$/.exec(option) ?? [];
-    const mappings = (kind === "uid" ? linux?.uidMappings : linux?.gidMappings) ?? [];
-    if (kind === undefined || mappings.length === 0 || isMapped(mappings, Number(id))) return [];
-    const message = `cannot specify ${option} in a rootless container: ${id} is not mapped`;
-    return [{ at: `/options/${index}`, message }];
-  });
+  return options
+    .map((option, index) => {
+      const [, kind, id] = /^(uid|gid)=(\d+)$/.exec(option) ?? [];
+      const mappings = (kind === "uid" ? linux?.uidMappings : linux?.gidMappings) ?? [];
+      if (kind === undefined || mappings.length === 0 || isMapped(mappings, Number(id))) return [];
+      const message = `cannot specify ${option} in a rootless container: ${id} is not mapped`;
+      return [{ at: `/options/${index}`, message }];
+    })
+    .flat();
 }

@@ -75,10 +75,12 @@ export function findEach<Entry>(
   judge: (entry: Entry, index: number) => string | undefined,
 ): readonly Finding[] {
   const findings: Finding[] = [];
-  list?.forEach((entry, index) => {
+  let index = 0;
+  for (const entry of list ?? []) {
     const message = judge(entry, index);
     if (message !== undefined) findings.push({ at: `/${index}`, message });
-  });
+    index += 1;
+  }
   return findings;
 }
 
@@ -87,10 +89,12 @@ export function findEachMember<Member>(
   map: Readonly<Record<string, Member>> | undefined,
   judge: (key: string, member: Member) => string | undefined,
 ): readonly Finding[] {
-  return Object.entries(map ?? {}).flatMap(([key, member]) => {
-    const message = judge(key, member);
-    return message === undefined ? nothing : [{ at: `/${escapeKey(key)}`, message }];
-  });
+  return Object.entries(map ?? {})
+    .map(([key, member]) => {
+      const message = judge(key, member);
+      return message === undefined ? nothing : [{ at: `/${escapeKey(key)}`, message }];
+    })
+    .flat();
 }
 
 /** A finding for each entry that has the same key as an earlier one. */
