@@ -154,6 +154,25 @@ function expectLife(id: string, own: string): void {
   done(["update", "--pids-limit", "44", id]);
 }
 
+onV2("hooks of the container's are where init is, and exec is where it is asked to be", () => {
+  const see = "cat /proc/self/cgroup >/tmp/seen";
+  const hook = { path: "/bin/sh", args: ["sh", "-c", see], env: ["PATH=/bin"] };
+  const { directory, rootfs } = room.makeBundle({
+    process: { args: ["sleep", "600"] },
+    annotations: { [delegate]: "mine" },
+    hooks: { startContainer: [hook] },
+    mounts,
+    linux: { namespaces },
+  });
+  const id = start([], directory);
+  assert.is(readOf(join(rootfs, "tmp/seen")), "0::/mine\n");
+  script(id, "mkdir /sys/other");
+  assert.is(done(["exec", "--cgroup", "other", id, "cat", "/proc/self/cgroup"]), "0::/other");
+  // The group above hands its controllers on, and takes no process.
+  assert.is(room.tsRunc(["exec", "--cgroup", "/", id, "true"]).status, 255);
+  done(["delete", "--force", id]);
+});
+
 onV2("what it is given is its user's, and nothing else is", () => {
   const map = [{ containerID: 0, hostID: 100_000, size: 1000 }];
   const linux = { uidMappings: map, gidMappings: map };

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  cgroupVersion,
   groupOf,
   hasSystemd,
   openDrivenRoom,
@@ -50,12 +51,18 @@ async function untilClaimed(id: string): Promise<number> {
 }
 
 check("a create that is killed at any moment leaves nothing behind delete --force", async () => {
-  const bundle = makeBundle({ resources });
-  const lastsMs = await timeCreate(bundle);
+  const annotations = {
+    "run.oci.systemd.subgroup": "sub",
+    ...(cgroupVersion === "v2" ? { "run.oci.delegate-cgroup": "mine" } : {}),
+  };
+  // With and without groups below the unit.
+  const bundles = [makeBundle({ resources }), makeBundle({ resources, annotations })] as const;
+  const lastsMs = await timeCreate(bundles[0]);
   const rounds = 12;
   const seen = new Set<string>();
   for (let round = 0; round < rounds; round += 1) {
     const id = room.newId();
+    const bundle = bundles[round % 2 === 0 ? 0 : 1];
     const child = startCommand(driver, "create", "--bundle", bundle, id);
     const started = await untilClaimed(id);
     while (performance.now() < started + (lastsMs * round) / rounds) await Bun.sleep(1);

@@ -259,6 +259,17 @@ for (const { name, change, says } of refused) {
   });
 }
 
+test("a group to manage is refused where there is none to have it in, with nothing left", () => {
+  const annotations = { "run.oci.delegate-cgroup": "mine" };
+  const directory = bundle((spec) => ({ ...spec, annotations }));
+  const { status, stderr } = runtime("ts-runc", ["run", "-b", directory, room.newId()]);
+  assert.is(status, 1);
+  const reason = cgroupV2
+    ? "no permission is granted for cgroups"
+    : "delegate-cgroup not supported";
+  assert.match(stderr, `annotation run.oci.delegate-cgroup=mine: ${reason}`);
+});
+
 test("a rootfs that the user may not enter is refused, with nothing left", () => {
   const directory = bundle();
   chownSync(join(directory, "rootfs"), 0, 0);

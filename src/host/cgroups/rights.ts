@@ -40,7 +40,8 @@ export function withinRights(plan: CgroupPlan, host: CgroupHost): CgroupPlan {
 }
 
 function refuseDelegated({ path }: DelegatedGroup): never {
-  const message = `annotation ${delegateCgroup}: no permission is granted for cgroups: mkdir ${path}: ${errnoText("EACCES")}`;
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const message = `annotation ${delegateCgroup}=${name}: no permission is granted for cgroups: mkdir ${path}: ${errnoText("EACCES")}`;
   return raise({ kind: "refused", message });
 }
 
