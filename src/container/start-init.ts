@@ -99,7 +99,8 @@ function hasExecuted(pid: number): boolean {
   // It is dead, a program that ended at once, or not ours to look into: then the name tells, which follows the descriptors.
   for (let looks = 0; looks < looksMax; looks += 1) {
     const stat = readProcessStat(pid);
-    // Its parent may have been faster, and nobody can tell any more.
+    // Its parent may have been faster, and nobody can tell any more: what the kernel keeps of a process that has been reaped,
+    // PIDFD_INFO_EXIT of a pidfd, is its exit status, which is the same for a stub and for a program that was killed.
     if (stat === undefined || stat.name !== initName) return true;
     if (stat.state === "Z" || stat.state === "X") return false;
     waitForAny([{ fd: -1, events: 0 }], 1);
