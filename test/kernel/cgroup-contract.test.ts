@@ -111,11 +111,14 @@ function settings(name: RuntimeName, resources: LinuxResources): Settings | unde
     assert.match(made.stderr, /hugetlb|net_cls|blkio\.bfq\.weight|cpu\.rt_/);
     return undefined;
   }
+  const groups = new Set<string>();
   try {
     const states = join(room.directory, name === "runc" ? "runc-state" : "state");
     const state = JSON.parse(readFileSync(join(states, id, "state.json"), "utf8"));
+    const paths = Object.entries<string>(state.cgroup_paths);
+    for (const [, path] of paths) groups.add(path);
     return Object.fromEntries(
-      Object.entries<string>(state.cgroup_paths)
+      paths
         // runc 1.1.5 does not know it and stays outside.
         .filter(([controller]) => controller !== "misc")
         .flatMap(([controller, path]) =>
@@ -124,6 +127,8 @@ function settings(name: RuntimeName, resources: LinuxResources): Settings | unde
     );
   } finally {
     room.runtime(name, ["delete", "--force", id]);
+    // It gives up on a group whose process is not reaped yet.
+    if (name === "runc") for (const path of groups) removeGroup(path);
   }
 }
 
