@@ -136,7 +136,8 @@ export function isHeld({ directory }: ContainerPaths): boolean {
 
 function isBeingMade(place: ContainerPlace): boolean {
   const paths = containerPaths(place);
-  return !exists(paths.record) || readRecord(paths).tsRunc.phase === "intent";
+  // Without a record it is about to have one, or about to be gone, and we are no hook of it: those see a record, or no directory.
+  return exists(paths.record) && readRecord(paths).tsRunc.phase === "intent";
 }
 
 function isThere(directory: OwnedFd): boolean {

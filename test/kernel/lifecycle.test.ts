@@ -1,7 +1,7 @@
 // Takes containers through their lives with the built executable, beside Debian's runc where it is there: exit codes,
 // statuses, error texts, what an init looks like from outside and from inside, and races. Needs root.
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -452,6 +452,20 @@ test("of two deletes at once, one deletes and one finds nothing", async () => {
     const id = create(sleeper());
     assert.equal(losers(await race(2, "delete", id)), ["container does not exist"]);
   }
+});
+
+test("a delete that finds another one at its last file waits for its end", async () => {
+  const id = room.newId();
+  const directory = join(room.directory, "state", id);
+  mkdirSync(directory, { recursive: true });
+  const other = Bun.spawn(["flock", directory, "sh", "-c", `echo; sleep 1; rmdir ${directory}`], {
+    stdout: "pipe",
+  });
+  await other.stdout.getReader().read();
+  const { status, stderr } = room.tsRunc(["delete", id]);
+  assert.is(status, 1);
+  assert.equal(logMessages(stderr), ["container does not exist"]);
+  assert.is(await other.exited, 0);
 });
 
 test("of many creates of one id, exactly one wins", async () => {
