@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { openRoom, slowness } from "../support/room.ts";
+import { openRoom, slowness, until } from "../support/room.ts";
 
 const test = suite("kernel/crash");
 const room = openRoom("crash");
@@ -44,6 +44,8 @@ async function killDuring(verb: readonly string[], round: number, change: object
   moment(id, round);
   child.kill("SIGKILL");
   const status = await child.exited;
+  // What was being spawned has a share in the lock of the container until it executes the stub, and so the making goes on.
+  await until(() => room.state(id)?.status !== "creating");
   const state = room.state(id);
   const survives = state !== undefined && state.status !== "stopped";
   // What has got as far as being parked, or to the program, lives on, as with runc; nothing else may.
