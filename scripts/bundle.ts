@@ -8,7 +8,6 @@
 
 import { rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
-import { rolldown } from "rolldown";
 
 /** The commands of a container's life. */
 const commands = [
@@ -30,6 +29,8 @@ export async function bundle(folder: string): Promise<void> {
   const root = join(import.meta.dir, "..");
   const source = (path: string): string => join(root, "src", path);
   rmSync(folder, { recursive: true, force: true });
+  // Loaded here, because tests import this file by way of the build, and the machines of test/vm do not have what it takes.
+  const { rolldown } = await import("rolldown");
   const built = await rolldown({
     input: source("main.ts"),
     cwd: root,
