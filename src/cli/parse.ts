@@ -100,16 +100,27 @@ function optionsFirst(argv: readonly string[], options: readonly Option[]): read
   for (let index = 0; index < argv.length; index += 1) {
     const argument = argv[index] ?? "";
     if (argument === "--") return [...first, ...others, ...argv.slice(index)];
-    const [, form = "", equals] = /^--?([^-=][^=]*)(=)?/.exec(argument) ?? [];
-    const option = findOption(options, form);
+    const { form, given } = splitOption(argument);
+    const option = argument.startsWith("-") ? findOption(options, form) : undefined;
     (option === undefined ? others : first).push(argument);
     const value = argv[index + 1];
-    if (option === undefined || option.kind === "flag" || equals === "=") continue;
+    if (option === undefined || option.kind === "flag" || given !== undefined) continue;
     if (value === undefined) continue;
     first.push(value);
     index += 1;
   }
   return [...first, ...others];
+}
+
+/** Splits `--form=given` or `-form`: one dash is as good as two. */
+function splitOption(argument: string): {
+  readonly form: string;
+  readonly given: string | undefined;
+} {
+  const body = argument.slice(argument.startsWith("--") ? 2 : 1);
+  const equals = body.indexOf("=");
+  if (equals < 0) return { form: body, given: undefined };
+  return { form: body.slice(0, equals), given: body.slice(equals + 1) };
 }
 
 function findOption(options: readonly Option[], form: string): Option | undefined {
@@ -127,15 +138,11 @@ function readOptions(argv: readonly string[], options: readonly Option[]): ReadO
     if (argument.length < 2 || !argument.startsWith("-")) break;
     index += 1;
     if (argument === "--") break;
-    const body = argument.slice(argument.startsWith("--") ? 2 : 1);
-    if (body === "" || body.startsWith("-") || body.startsWith("=")) {
-      return mistake(`bad flag syntax: ${argument}`);
-    }
-    const equals = body.indexOf("=");
-    const form = equals < 0 ? body : body.slice(0, equals);
+    const { form, given: behind } = splitOption(argument);
+    if (form === "" || form.startsWith("-")) return mistake(`bad flag syntax: ${argument}`);
     const option = findOption(options, form);
     if (option === undefined) return mistake(`flag provided but not defined: -${form}`);
-    let given = equals < 0 ? undefined : body.slice(equals + 1);
+    let given = behind;
     if (given === undefined && option.kind !== "flag") {
       given = argv[index];
       index += 1;

@@ -35,7 +35,9 @@ export function completeEnvironment(
     entries.set("LISTEN_FDS", `LISTEN_FDS=${additions.listenFds}`);
     entries.set("LISTEN_PID", `LISTEN_PID=${additions.pid ?? 1}`);
   }
-  return [...entries.values()];
+  const complete: string[] = [];
+  for (const [, entry] of entries) complete.push(entry);
+  return complete;
 }
 
 /** The home directory of a user by the /etc/passwd that init has read (inside/process.ts). */

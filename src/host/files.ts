@@ -67,7 +67,7 @@ export function readTextIfPresent(
   // A fifo in the place of a config would have us wait for its writer.
   const call = openat(AT_FDCWD, path, { flags: openFlags.O_CLOEXEC | openFlags.O_NONBLOCK });
   const fd = execute(call);
-  if (absences.some((errno) => fd === -errno)) return undefined;
+  if (absences.includes(-fd)) return undefined;
   if (fd < 0) raiseErrno(call, doing, fd);
   using file = own(fd);
   return readAll(file.fd, { doing, path, maxBytes });

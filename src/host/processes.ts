@@ -81,7 +81,7 @@ const goneErrnos: readonly number[] = [errnos.ESRCH, errnos.EINVAL, errnos.ENOEN
  */
 export function openProcess(identity: ProcessIdentity): OwnedFd | undefined {
   const fd = execute(pidfdOpen(identity.pid));
-  if (goneErrnos.some((errno) => fd === -errno)) return undefined;
+  if (goneErrnos.includes(-fd)) return undefined;
   const pidfd = own(fd < 0 ? must(pidfdOpen(identity.pid), "opening the container's init") : fd);
   // Looked at after the pidfd was opened: what the pidfd refers to can no longer change.
   if (isAlive(identity)) return pidfd;

@@ -22,9 +22,10 @@ const pausesMs: readonly number[] = [0.2, 1, 10, 20, 40, 80, 160, 320, 640, 1280
  * @throws `syscall` fault with EBUSY when processes stay
  */
 export function removeCgroup(paths: CgroupPaths, made: readonly string[]): void {
-  const own = Object.values(paths);
-  const isOwn = (path: string) => own.some((group) => `${path}/`.startsWith(`${group}/`));
-  const ours = new Set(made.filter(isOwn));
+  const ours = new Set<string>();
+  for (const path of made) {
+    for (const own of Object.values(paths)) if (`${path}/`.startsWith(`${own}/`)) ours.add(path);
+  }
   for (const pauseMs of pausesMs) {
     for (const path of ours) {
       if (removeGroups(path) === 0) ours.delete(path);
