@@ -18,10 +18,10 @@ export const valgrind = "/usr/bin/valgrind";
  */
 export const counted = [
   { name: "--version", above: 3.8 },
-  { name: "create", above: 34.5 },
+  { name: "create", above: 34 },
   { name: "state", above: 5.3 },
-  { name: "start", above: 8 },
-  { name: "delete", above: 6.6 },
+  { name: "start", above: 7.9 },
+  { name: "delete", above: 6.5 },
 ] as const;
 
 export type Counts = {

@@ -37,6 +37,6 @@ function findIn<Document>(
   document: Document | undefined,
   rules: readonly Rule<Document>[],
   place: { readonly facts: SpecFacts; readonly prefix: string },
-): Iterable<Violation> {
+): readonly Violation[] {
   return document === undefined ? [] : findViolations(rules, { document, ...place });
 }

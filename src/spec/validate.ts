@@ -54,7 +54,7 @@ export function validateProcess(value: unknown, facts: SpecFacts = {}): Validate
   if (!isProcess(value)) {
     return refuse(document, wordSchemaErrors(isProcess.errors ?? [], value));
   }
-  const violations = [...findViolations(processRules, { document: value, facts })];
+  const violations = findViolations(processRules, { document: value, facts });
   if (violations.length > 0) refuse(document, violations);
   return value as ValidatedProcess;
 }
@@ -69,7 +69,7 @@ export function validateResources(value: unknown, facts: SpecFacts = {}): Valida
   if (!isResources(value)) {
     return refuse(document, wordSchemaErrors(isResources.errors ?? [], value));
   }
-  const violations = [...findViolations(resourceRules, { document: value, facts })];
+  const violations = findViolations(resourceRules, { document: value, facts });
   if (violations.length > 0) refuse(document, violations);
   return value as ValidatedResources;
 }

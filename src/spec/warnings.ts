@@ -116,7 +116,7 @@ export function findWarnings(spec: Spec): readonly Violation[] {
 
 /** What is odd in a process; `prefix` is its place in the document, "" when it stands alone. */
 export function findProcessWarnings(process: Process, prefix = ""): readonly Violation[] {
-  return [...findViolations(processWarnings, { document: process, facts: {}, prefix })];
+  return findViolations(processWarnings, { document: process, facts: {}, prefix });
 }
 
 function* prefixed(prefix: string, findings: Iterable<Finding>): Generator<Finding> {

@@ -52,11 +52,11 @@ export const configRules: readonly Rule<Spec>[] = [
     section: "config.md#root",
     pointer: "/root",
     minds: "absence",
-    *find({ root }) {
-      yield* findWhen(root === undefined, "root property must not be empty");
-      yield* findWhen(root?.path === "", "must not be empty", "/path");
-      yield* findNul(root?.path, "/path");
-    },
+    find: ({ root }) => [
+      ...findWhen(root === undefined, "root property must not be empty"),
+      ...findWhen(root?.path === "", "must not be empty", "/path"),
+      ...findNul(root?.path, "/path"),
+    ],
   },
   {
     section: "config.md#process",

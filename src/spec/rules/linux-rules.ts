@@ -109,19 +109,19 @@ export const resourceRules: readonly Rule<LinuxResources>[] = [
   {
     section: "config-linux.md#allowed-device-list",
     pointer: "/devices",
-    *find({ devices }) {
-      yield* findEach(devices, ({ type = "" }) =>
+    find: ({ devices }) => [
+      ...findEach(devices, ({ type = "" }) =>
         ["", "a", "b", "c"].includes(type) ? undefined : `invalid cgroup device type ${show(type)}`,
-      );
-      yield* findEach(devices, ({ access = "" }) =>
+      ),
+      ...findEach(devices, ({ access = "" }) =>
         /^[rwm]*$/.test(access) ? undefined : `invalid cgroup device access ${show(access)}`,
-      );
-      yield* findEach(devices, ({ major = -1, minor = -1 }) =>
+      ),
+      ...findEach(devices, ({ major = -1, minor = -1 }) =>
         ![major, minor].some((number) => number < -1 || number > deviceNumberMax)
           ? undefined
           : `invalid device number ${major}:${minor}`,
-      );
-    },
+      ),
+    ],
   },
   {
     section: "config-linux.md#block-io",

@@ -7,8 +7,8 @@ import type { IDMapping, Mount, Spec } from "../types.ts";
 import { findBadMapping, isMapped } from "./namespace-rules.ts";
 import {
   type Finding,
+  findNul,
   findNuls,
-  judgeNul,
   nothing,
   type Rule,
   type SpecFacts,
@@ -51,7 +51,7 @@ function isBindMount({ type, options = [] }: Mount): boolean {
 /** A destination without `.`, `..` and doubled slashes, seen from the container's root; symlinks are not known here. */
 function cleanDestination(destination: string): string {
   // Almost all are clean, and a config can have thousands.
-  const odd = ["//", "/."].some((part) => destination.includes(part)) || destination.endsWith("/");
+  const odd = destination.includes("//") || destination.includes("/.") || destination.endsWith("/");
   if (destination.startsWith("/") && !odd) return destination;
   return `/${pathNames(destination).join("/")}`;
 }
@@ -60,23 +60,26 @@ function mountRule(section: string, judge: Judge): Rule<Spec> {
   return {
     section,
     pointer: "/mounts",
-    *find(spec, facts) {
-      const mounts = spec.mounts ?? [];
-      for (const [index, mount] of mounts.entries()) {
+    find: (spec, facts) => {
+      const findings: Finding[] = [];
+      let index = 0;
+      for (const mount of spec.mounts ?? []) {
         for (const { at, message } of judge(mount, spec, facts)) {
-          yield { at: `/${index}${at}`, message };
+          findings.push({ at: `/${index}${at}`, message });
         }
+        index += 1;
       }
+      return findings;
     },
   };
 }
 
 function findNulsInMount({ destination, source, type, options = [] }: Mount): readonly Finding[] {
-  const findings: Finding[] = [];
-  for (const [property, text] of Object.entries({ destination, source, type })) {
-    const message = judgeNul(text);
-    if (message !== undefined) findings.push({ at: `/${property}`, message });
-  }
+  const findings = [
+    ...findNul(destination, "/destination"),
+    ...findNul(source, "/source"),
+    ...findNul(type, "/type"),
+  ];
   for (const { at, message } of findNuls(options)) findings.push({ at: `/options${at}`, message });
   return findings;
 }

@@ -39,14 +39,14 @@ export const namespaceRules: readonly Rule<Spec>[] = [
   {
     section: "config-linux.md#namespaces",
     pointer: "/linux/namespaces",
-    *find({ linux }) {
+    find: ({ linux }) => [
       // Spec: config-linux.md#namespaces MUST (an error for duplicates).
-      yield* findDuplicates(linux?.namespaces, { key: ({ type }) => type, what: "namespace" });
+      ...findDuplicates(linux?.namespaces, { key: ({ type }) => type, what: "namespace" }),
       // Spec: config-linux.md#namespaces MUST (paths are absolute).
-      yield* findEach(linux?.namespaces, ({ path = "" }) =>
+      ...findEach(linux?.namespaces, ({ path = "" }) =>
         path === "" ? undefined : judgeAbsolute(path),
-      );
-    },
+      ),
+    ],
   },
   {
     section: "config-linux.md#user-namespace-mappings",

@@ -35,20 +35,20 @@ export const processRules: readonly Rule<Process>[] = [
     // Spec: config.md#process MUST (cwd is absolute).
     section: "config.md#process",
     pointer: "/cwd",
-    *find({ cwd }) {
-      yield* findWhen(!cwd.startsWith("/"), () => `Cwd must be an absolute path, got ${show(cwd)}`);
-      yield* findNul(cwd);
-    },
+    find: ({ cwd }) => [
+      ...findWhen(!cwd.startsWith("/"), () => `Cwd must be an absolute path, got ${show(cwd)}`),
+      ...findNul(cwd),
+    ],
   },
   {
     // Spec: config.md#posix-process (args has at least one entry).
     section: "config.md#posix-process",
     pointer: "/args",
     minds: "absence",
-    *find({ args }) {
-      yield* findWhen((args ?? []).length === 0, "args must not be empty");
-      yield* findNuls(args);
-    },
+    find: ({ args }) => [
+      ...findWhen((args ?? []).length === 0, "args must not be empty"),
+      ...findNuls(args),
+    ],
   },
   {
     section: "config.md#posix-process",
@@ -101,16 +101,16 @@ export const processRules: readonly Rule<Process>[] = [
     // Spec: config.md#posix-process MUST (an error for limits without a kernel interface).
     section: "config.md#posix-process",
     pointer: "/rlimits",
-    *find({ rlimits }) {
-      yield* findEach(rlimits, ({ type }) =>
+    find: ({ rlimits }) => [
+      ...findEach(rlimits, ({ type }) =>
         rlimitTypes.has(type) ? undefined : `has the unknown type ${show(type)}`,
-      );
-      yield* findEach(rlimits, ({ soft, hard }) =>
+      ),
+      ...findEach(rlimits, ({ soft, hard }) =>
         soft > hard ? `has a soft limit (${soft}) above the hard one (${hard})` : undefined,
-      );
+      ),
       // Spec: config.md#posix-process MUST (an error for duplicate types).
-      yield* findDuplicates(rlimits, { key: ({ type }) => type, what: "type" });
-    },
+      ...findDuplicates(rlimits, { key: ({ type }) => type, what: "type" }),
+    ],
   },
   {
     section: "config.md#linux-process",

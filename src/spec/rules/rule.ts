@@ -32,29 +32,34 @@ export type Rule<Document> = {
 export const nothing: readonly Finding[] = [];
 
 /** Every violation of `rules` in `document`, which is found at `prefix` of the file that the pointers are for. */
-export function* findViolations<Document>(
+export function findViolations<Document>(
   rules: readonly Rule<Document>[],
   {
     document,
     facts,
     prefix = "",
   }: { readonly document: Document; readonly facts: SpecFacts; readonly prefix?: string },
-): Generator<Violation> {
+): readonly Violation[] {
+  const violations: Violation[] = [];
   for (const { section, pointer, minds, find } of rules) {
     if (minds !== "absence" && !isPresent(document, pointer)) continue;
     for (const { at, message } of find(document, facts)) {
-      yield { pointer: `${prefix}${pointer}${at}`, message, section };
+      violations.push({ pointer: `${prefix}${pointer}${at}`, message, section });
     }
   }
+  return violations;
 }
 
 /** Whether a document has something at a rule's pointer, which has no escapes. */
 function isPresent(document: unknown, pointer: string): boolean {
   let value = document;
-  for (const key of pointer.split("/")) {
-    if (key === "") continue;
-    if (typeof value !== "object" || value === null || !(key in value)) return false;
-    value = Reflect.get(value, key);
+  for (let start = 1; start < pointer.length; ) {
+    if (typeof value !== "object" || value === null) return false;
+    const slash = pointer.indexOf("/", start);
+    const end = slash === -1 ? pointer.length : slash;
+    value = Reflect.get(value, pointer.slice(start, end));
+    if (value === undefined) return false;
+    start = end + 1;
   }
   return true;
 }
