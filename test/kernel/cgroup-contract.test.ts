@@ -84,20 +84,30 @@ const v2: Readonly<Record<string, LinuxResources>> = {
 
 type Settings = Readonly<Record<string, string>>;
 
-/** What Debian's runc 1.1.5 leaves as it was, by case: see docs/compatibility.md. */
+/** What Debian's runc 1.1.5 leaves as it was, by case and file: see docs/compatibility.md. */
 const later: Readonly<Record<string, Settings>> = {
-  "0 processes": { [version === "v1" ? "pids/pids.max" : "/pids.max"]: "1\n" },
-  "a burst": { [version === "v1" ? "cpu/cpu.cfs_burst_us" : "/cpu.max.burst"]: "10000\n" },
+  "0 processes": { "pids.max": "1\n" },
+  "a burst": { [version === "v1" ? "cpu.cfs_burst_us" : "cpu.max.burst"]: "10000\n" },
   // The kernel shows the weight that such a group has.
   "an idle group":
     version === "v1"
-      ? { "cpu/cpu.idle": "1\n", "cpu/cpu.shares": "3\n" }
-      : { "/cpu.idle": "1\n", "/cpu.weight": "0\n", "/cpu.weight.nice": "19\n" },
+      ? { "cpu.idle": "1\n", "cpu.shares": "3\n" }
+      : { "cpu.idle": "1\n", "cpu.weight": "0\n", "cpu.weight.nice": "19\n" },
   "huge pages": {
-    [version === "v1" ? "hugetlb/hugetlb.2MB.rsvd.limit_in_bytes" : "/hugetlb.2MB.rsvd.max"]:
-      `${4 * mib}\n`,
+    [version === "v1" ? "hugetlb.2MB.rsvd.limit_in_bytes" : "hugetlb.2MB.rsvd.max"]: `${4 * mib}\n`,
   },
 };
+
+/** The settings as a later runc leaves them; controllers that are mounted together have the same files. */
+function withLater(settings: Settings, name: string): Settings {
+  const changed = Object.entries(later[name] ?? {});
+  return Object.fromEntries(
+    Object.entries(settings).map(([place, text]) => {
+      const found = changed.find(([file]) => place.endsWith(`/${file}`));
+      return [place, found?.[1] ?? text];
+    }),
+  );
+}
 
 /** The settings of a created container's groups, controller and file to text; undefined where `create` fails. */
 function settings(name: RuntimeName, resources: LinuxResources): Settings | undefined {
@@ -163,7 +173,7 @@ for (const [name, resources] of Object.entries({ ...both, ...(version === "v1" ?
       return;
     }
     assert.ok(Object.keys(theirs).length > 20, "the files that were compared");
-    assert.equal(ours, { ...theirs, ...later[name] });
+    assert.equal(ours, withLater(theirs, name));
   });
 }
 

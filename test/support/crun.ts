@@ -15,7 +15,9 @@ export function hideUnusedTree(): string {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
   const trees = mounts.filter((line) => line.includes(" - cgroup2 "));
   const tree = trees.map((line) => line.split(" ")[4]).find((path) => path !== "/sys/fs/cgroup");
-  return tree === undefined ? ":" : `umount ${tree}`;
+  // The one that systemd has beside v1 holds none, and crun makes its groups there.
+  const isUsed = existsSync("/run/systemd/system");
+  return tree === undefined || isUsed ? ":" : `umount ${tree}`;
 }
 
 /** The arguments that run crun, with a state root in the room. */
