@@ -54,16 +54,27 @@ function settle({ idmaps, notifies, preserveFds, runtimePid }: HostFacts): Step[
 function* enterAsRoot(linux: Linux, namespaces: Namespaces, facts: HostFacts): Generator<Part> {
   const { cgroupPlaces: places, preserveFds } = facts;
   const fd = cgroupFd(preserveFds);
-  const join = joinNamespaces(joinedNamespaces(linux.namespaces ?? []));
-  yield batch("namespaces", [...settle(facts), ...join, ...makeNamespaces(namespaces.made)], {
+  // Where the v2 tree is mounted with nsdelegate, who has joined another's cgroup namespace may not leave its root (cgroups(7)).
+  const early = namespaces.joined.has("cgroup");
+  if (early) yield host("make-cgroup");
+  const entering = [
+    ...settle(facts),
+    ...(early ? [...joinCgroupV1(places), ...joinCgroupV2(places)] : []),
+    ...joinNamespaces(joinedNamespaces(linux.namespaces ?? [])),
+    ...makeNamespaces(namespaces.made),
+  ];
+  yield batch("namespaces", entering, {
     // A network namespace takes the kernel longer than all the rest.
-    meanwhile: ["make-cgroup", "apply-device-rules"],
+    meanwhile: early ? ["apply-device-rules"] : ["make-cgroup", "apply-device-rules"],
   });
   if (hasTimeOffsets(linux)) yield host("write-time-offsets");
-  const born = forks(namespaces) && places.v2 !== undefined;
-  const steps = [
+  const born = !early && forks(namespaces) && places.v2 !== undefined;
+  const toGroups = [
     ...joinCgroupV1(places),
     ...(places.v2 !== undefined && born ? openCgroupV2(places.v2, fd) : joinCgroupV2(places)),
+  ];
+  const steps = [
+    ...(early ? [] : toGroups),
     ...becomeInit(namespaces, facts, born ? fd : undefined),
   ];
   yield batch("init", steps, { independent: true });

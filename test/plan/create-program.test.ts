@@ -254,6 +254,24 @@ test("createProgram() opens no path of the rootfs by a string once the root is a
   }
 });
 
+test("createProgram() has init in its groups before it joins another's cgroup namespace", () => {
+  for (const v2 of [undefined, "/sys/fs/cgroup/box"]) {
+    const cgroupPlaces = { v1: ["/sys/fs/cgroup/pids/box"], v2 };
+    const namespaces = [
+      ...(usual.linux?.namespaces ?? []).filter(({ type }) => type !== "cgroup"),
+      { type: "cgroup" as const, path: "/proc/7/ns/cgroup" },
+    ];
+    const steps = allSteps(
+      program({ ...usual, linux: { ...usual.linux, namespaces } }, { ...someFacts, cgroupPlaces }),
+    );
+    const joins = indexOf(steps, /^setns\(.*CLONE_NEWCGROUP/);
+    for (const group of [/pids\/box\/tasks/, ...(v2 === undefined ? [] : [/box\/cgroup\.procs/])]) {
+      assert.ok(lastIndexOf(steps, group) < joins, String(group));
+    }
+    assert.not(steps.some(({ call }) => printSyscall(call).includes("CLONE_INTO_CGROUP")));
+  }
+});
+
 test("createProgram() makes no fork without a new or joined pid namespace", () => {
   const namespaces = (usual.linux?.namespaces ?? []).filter(({ type }) => type !== "pid");
   const steps = allSteps(program({ ...usual, linux: { ...usual.linux, namespaces } }));
