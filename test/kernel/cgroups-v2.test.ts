@@ -11,8 +11,6 @@ import {
 } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { FaultError } from "../../src/base/fault.ts";
-import { wordFaultError } from "../../src/base/word-fault.ts";
 import { applyResources } from "../../src/host/cgroups/apply.ts";
 import { attachDeviceProgram } from "../../src/host/cgroups/device-program.ts";
 import { freeze, readFrozen, thaw } from "../../src/host/cgroups/freezer.ts";
@@ -22,6 +20,7 @@ import { countOomKills, killAll, listProcesses } from "../../src/host/cgroups/pr
 import { removeCgroup } from "../../src/host/cgroups/remove.ts";
 import { type CgroupPlan, planCgroup } from "../../src/plan/cgroup.ts";
 import type { LinuxResources } from "../../src/spec/resources.ts";
+import { faultText } from "../support/fault-text.ts";
 import { slowness } from "../support/room.ts";
 
 const test = suite("kernel/cgroups-v2");
@@ -88,16 +87,6 @@ async function runInside(plan: CgroupPlan, script: string): Promise<string> {
 
 function read(plan: CgroupPlan, file: string): string {
   return readFileSync(`${path(plan)}/${file}`, "utf8").trim();
-}
-
-function faultText(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof FaultError) return wordFaultError(error);
-    throw error;
-  }
-  return "no fault";
 }
 
 check("readCgroupHost() names the controllers of the root", () => {

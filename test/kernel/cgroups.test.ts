@@ -11,8 +11,6 @@ import {
 } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { FaultError } from "../../src/base/fault.ts";
-import { wordFaultError } from "../../src/base/word-fault.ts";
 import { applyResources } from "../../src/host/cgroups/apply.ts";
 import { freeze, readFrozen, thaw } from "../../src/host/cgroups/freezer.ts";
 import { readCgroupHost } from "../../src/host/cgroups/host.ts";
@@ -21,6 +19,7 @@ import { countOomKills, killAll, listProcesses } from "../../src/host/cgroups/pr
 import { removeCgroup } from "../../src/host/cgroups/remove.ts";
 import { type CgroupPlan, planCgroup } from "../../src/plan/cgroup.ts";
 import type { LinuxResources } from "../../src/spec/resources.ts";
+import { faultText } from "../support/fault-text.ts";
 import { takeRealtimeShare } from "../support/real-time.ts";
 
 const test = suite("kernel/cgroups");
@@ -72,16 +71,6 @@ function removeParents(plan: CgroupPlan, middle: string): void {
     rmdirSync(path.slice(0, path.lastIndexOf("/")));
     rmdirSync(path.slice(0, path.indexOf(middle)));
   }
-}
-
-function faultText(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof FaultError) return wordFaultError(error);
-    throw error;
-  }
-  return "no fault";
 }
 
 check("joinCgroup() puts a process into every hierarchy of the plan", async () => {

@@ -1,11 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { FaultError } from "../../src/base/fault.ts";
-import { wordFaultError } from "../../src/base/word-fault.ts";
 import { type CgroupPlan, planCgroup } from "../../src/plan/cgroup.ts";
 import type { CgroupHost } from "../../src/plan/cgroup-host.ts";
 import { convertCpuShares, convertMemorySwap } from "../../src/plan/cgroup-v2.ts";
 import type { LinuxResources } from "../../src/spec/resources.ts";
+import { faultText } from "../support/fault-text.ts";
 
 const test = suite("plan/cgroup");
 
@@ -55,16 +54,6 @@ function plan1(resources: LinuxResources): string[] {
 
 function plan2(resources: LinuxResources): string[] {
   return words(planCgroup({ id: "c", resources }, v2));
-}
-
-function faultText(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof FaultError) return wordFaultError(error);
-    throw error;
-  }
-  return "no fault";
 }
 
 test("planCgroup() gives each v1 controller a path, and each directory once, in runc's order", () => {

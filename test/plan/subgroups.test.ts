@@ -1,11 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { FaultError } from "../../src/base/fault.ts";
-import { wordFaultError } from "../../src/base/word-fault.ts";
 import { planCgroup, plannedDirectories } from "../../src/plan/cgroup.ts";
 import type { CgroupHost } from "../../src/plan/cgroup-host.ts";
 import { planSubgroups, refuseBelowSlice } from "../../src/plan/subgroups.ts";
 import type { Spec } from "../../src/spec/types.ts";
+import { faultText } from "../support/fault-text.ts";
 
 const test = suite("plan/subgroups");
 
@@ -23,16 +22,6 @@ const subgroup = { "run.oci.systemd.subgroup": "sub" };
 const delegate = { "run.oci.delegate-cgroup": "mine" };
 const systemd = { manager: "systemd", version: "v2", ordinaryUser: false } as const;
 
-function refusal(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof FaultError) return wordFaultError(error);
-    throw error;
-  }
-  return "no refusal";
-}
-
 test("planSubgroups() names the groups that are asked for, and who is to own the one below", () => {
   const plan = (annotations: Readonly<Record<string, string>>, linux?: Spec["linux"]) =>
     planSubgroups(specWith(annotations, linux), systemd);
@@ -49,22 +38,22 @@ test("planSubgroups() names the groups that are asked for, and who is to own the
 
 test("planSubgroups() refuses what this manager or this version cannot have, by name and value", () => {
   const said = (spec: Spec, change: Partial<Parameters<typeof planSubgroups>[1]>) =>
-    refusal(() => planSubgroups(spec, { ...systemd, ...change }));
+    faultText(() => planSubgroups(spec, { ...systemd, ...change }));
   const [below, given] = [specWith(subgroup), specWith(delegate)];
   for (const manager of ["cgroupfs", "disabled"] as const) {
     assert.match(said(below, { manager }), "annotation run.oci.systemd.subgroup=sub: there is no");
   }
   assert.match(said(given, { manager: "disabled" }), "annotation run.oci.delegate-cgroup=mine: --");
-  assert.is(said(given, { manager: "cgroupfs" }), "no refusal");
+  assert.is(said(given, { manager: "cgroupfs" }), "no fault");
   assert.match(said(given, { version: "v1" }), "=mine: delegate-cgroup not supported on cgroup v1");
-  assert.is(said(below, { version: "v1" }), "no refusal");
+  assert.is(said(below, { version: "v1" }), "no fault");
 });
 
 test("refuseBelowSlice() refuses groups below a unit that systemd does not delegate", () => {
   for (const annotations of [subgroup, delegate]) {
     const planned = planSubgroups(specWith(annotations), systemd);
     assert.match(
-      refusal(() => refuseBelowSlice(planned, "a-b.slice")),
+      faultText(() => refuseBelowSlice(planned, "a-b.slice")),
       "the unit is a-b.slice, and systemd delegates no slice",
     );
   }

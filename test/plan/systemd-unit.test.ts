@@ -1,7 +1,5 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { FaultError } from "../../src/base/fault.ts";
-import { wordFaultError } from "../../src/base/word-fault.ts";
 import type { CgroupHost } from "../../src/plan/cgroup-host.ts";
 import { planAskedProperties } from "../../src/plan/systemd-annotations.ts";
 import { planUnitDevices } from "../../src/plan/systemd-devices.ts";
@@ -14,20 +12,11 @@ import {
   type UnitProperty,
 } from "../../src/plan/systemd-unit.ts";
 import type { LinuxResources } from "../../src/spec/resources.ts";
+import { faultText } from "../support/fault-text.ts";
 
 const test = suite("plan/systemd-unit");
 const mib = 1 << 20;
 const infinity = 2n ** 64n - 1n;
-
-function refusal(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof FaultError) return wordFaultError(error);
-    throw error;
-  }
-  return "no refusal";
-}
 
 /** `NAME: SIGNATURE` to value. */
 function told(properties: readonly UnitProperty[]): Readonly<Record<string, unknown>> {
@@ -47,12 +36,12 @@ test("planUnit() takes slice, prefix and name from cgroupsPath, or names the uni
 
 test("planUnit() refuses what is not slice:prefix:name, in runc's words", () => {
   for (const path of ["/a/b", "a", "a:b", "a:b:c:d"]) {
-    const words = refusal(() => planUnit({ id: "box", cgroupsPath: path }, "system.slice"));
+    const words = faultText(() => planUnit({ id: "box", cgroupsPath: path }, "system.slice"));
     const expected = `expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "${path}" instead`;
     assert.is(words, expected);
   }
   const escaping = () => planUnit({ id: "box", cgroupsPath: "a.slice:x:../../y" }, "system.slice");
-  assert.match(refusal(escaping), "invalid unit name");
+  assert.match(faultText(escaping), "invalid unit name");
 });
 
 test("expandSlice() has a directory for every dash, and refuses what systemd would not take", () => {
@@ -61,7 +50,7 @@ test("expandSlice() has a directory for every dash, and refuses what systemd wou
   assert.is(expandSlice("-.slice"), "/");
   for (const bad of [".slice", "system", "a/b.slice", "-a.slice", "a--b.slice", "a-.slice", ""]) {
     assert.is(
-      refusal(() => expandSlice(bad)),
+      faultText(() => expandSlice(bad)),
       `invalid slice name: ${bad}`,
     );
   }
@@ -228,7 +217,7 @@ test("keys of unified that systemd knows become properties; others are left to t
   assert.equal(resources({ unified: { "cpu.idle": "1", "cpu.weight": "70" } }), {
     "CPUWeight: t": 0n,
   });
-  const words = refusal(() => resources({ unified: { "pids.max": "many" } }));
+  const words = faultText(() => resources({ unified: { "pids.max": "many" } }));
   assert.match(words, 'unified resource "pids.max"');
 });
 
@@ -295,7 +284,7 @@ test("planAskedProperties() reads simple values of GVariant, and seconds become 
 
 test("planAskedProperties() refuses names and values that cannot be meant", () => {
   const refused = (name: string, text: string) =>
-    refusal(() => planAskedProperties({ [`org.systemd.property.${name}`]: text }));
+    faultText(() => planAskedProperties({ [`org.systemd.property.${name}`]: text }));
   assert.is(refused("Ab", "1"), "annotation org.systemd.property.Ab name incorrect: too short");
   assert.match(refused("A.b", "1"), "name incorrect: contains non-alphabetic character");
   for (const bad of ["", "none", "'open", "uint32 -1", "byte 256", "[", "[]", "1 2", "[1,'a']"]) {
