@@ -69,7 +69,7 @@ function settle(rules: readonly DeviceMatch[]): DevicePolicy {
   const kept: DeviceMatch[] = [];
   for (const rule of rules.slice(reset + 1)) {
     // Only these can say the same, something else, or less.
-    const near = listMeeting(rule, kept);
+    const near = kept.filter((earlier) => meet(earlier, rule));
     if (changesNothing(rule, near, allowByDefault)) continue;
     for (const earlier of near) {
       if (covers(rule, earlier)) kept.splice(kept.indexOf(earlier), 1);
@@ -100,7 +100,7 @@ function parseRule(rule: DeviceRule): DeviceMatch {
   };
 }
 
-/** Whether everything up to here already gives what the rule says. */
+/** Whether everything up to here already gives what the rule says; `before` are those that meet it. */
 function changesNothing(
   rule: DeviceMatch,
   before: readonly DeviceMatch[],
@@ -108,7 +108,7 @@ function changesNothing(
 ): boolean {
   for (const earlier of before.toReversed()) {
     if (earlier.allow === rule.allow && covers(earlier, rule)) return true;
-    if (earlier.allow !== rule.allow && overlap(earlier, rule)) return false;
+    if (earlier.allow !== rule.allow && (earlier.access & rule.access) !== 0) return false;
   }
   return rule.allow === allowByDefault;
 }
@@ -126,63 +126,25 @@ function mergeOrPush(kept: DeviceMatch[], rule: DeviceMatch): void {
   kept.push(rule);
 }
 
-// Every pair of rules of every create comes by in the next two: plain loops, and first what most rules differ in.
-
-/** Those of a list that name a device which the rule names, too. */
-function listMeeting(
-  { type, major, minor }: DeviceMatch,
-  list: readonly DeviceMatch[],
-): DeviceMatch[] {
-  const meeting: DeviceMatch[] = [];
-  for (const other of list) {
-    if (minor !== other.minor && minor !== undefined && other.minor !== undefined) continue;
-    if (major !== other.major && major !== undefined && other.major !== undefined) continue;
-    if (type !== other.type && type !== undefined && other.type !== undefined) continue;
-    meeting.push(other);
-  }
-  return meeting;
-}
-
-/** Those of a list that name all devices which the rule names, the rule itself if it is there. */
-function listCovering(
-  { type, major, minor }: DeviceMatch,
-  list: readonly DeviceMatch[],
-): DeviceMatch[] {
-  const covering: DeviceMatch[] = [];
-  for (const other of list) {
-    if (other.minor !== minor && other.minor !== undefined) continue;
-    if (other.major !== major && other.major !== undefined) continue;
-    if (other.type !== type && other.type !== undefined) continue;
-    covering.push(other);
-  }
-  return covering;
-}
-
 /** Whether `wide` matches all devices of `narrow` and names all of its accesses. */
 function covers(wide: DeviceMatch, narrow: DeviceMatch): boolean {
   return coversDevices(wide, narrow) && (narrow.access & ~wide.access) === 0;
 }
 
+// Every pair of rules of every create comes by in the next two: plain comparisons, and first what most rules differ in.
+
 function coversDevices(wide: DeviceMatch, narrow: DeviceMatch): boolean {
-  return (
-    (wide.major === undefined || wide.major === narrow.major) &&
-    (wide.minor === undefined || wide.minor === narrow.minor) &&
-    (wide.type === undefined || wide.type === narrow.type)
-  );
+  if (wide.minor !== narrow.minor && wide.minor !== undefined) return false;
+  if (wide.major !== narrow.major && wide.major !== undefined) return false;
+  return wide.type === narrow.type || wide.type === undefined;
 }
 
-/** Whether some access to some device is named by both. */
-function overlap(one: DeviceMatch, other: DeviceMatch): boolean {
-  return (
-    (one.access & other.access) !== 0 &&
-    meet(one.major, other.major) &&
-    meet(one.minor, other.minor) &&
-    meet(one.type, other.type)
-  );
-}
-
-function meet<T>(one: T | undefined, other: T | undefined): boolean {
-  return one === undefined || other === undefined || one === other;
+/** Whether some device is named by both. */
+export function meet(one: DeviceMatch, other: DeviceMatch): boolean {
+  const { type, major, minor } = other;
+  if (one.minor !== minor && one.minor !== undefined && minor !== undefined) return false;
+  if (one.major !== major && one.major !== undefined && major !== undefined) return false;
+  return one.type === type || one.type === undefined || type === undefined;
 }
 
 /** A line for devices.allow or devices.deny. */
@@ -222,7 +184,7 @@ function listExceptions(policy: DevicePolicy): DeviceMatch[] {
   }
   const said: DeviceMatch[] = [];
   for (const exception of exceptions) {
-    const covering = listCovering(exception, exceptions);
+    const covering = exceptions.filter((other) => coversDevices(other, exception));
     let access = exception.access;
     for (const other of covering) access |= other.access & readWrite;
     const whole = access === exception.access ? exception : { ...exception, access };
@@ -233,7 +195,7 @@ function listExceptions(policy: DevicePolicy): DeviceMatch[] {
 
 /** What is left of an exception under a later rule that goes back to the default. */
 function takeAway(rule: DeviceMatch, exception: DeviceMatch): DeviceMatch[] {
-  if (!overlap(rule, exception)) return [exception];
+  if ((rule.access & exception.access) === 0 || !meet(rule, exception)) return [exception];
   if (!coversDevices(rule, exception)) {
     raise({
       kind: "refused",

@@ -1,7 +1,7 @@
 // Says a container's device rules in properties of a unit; the group's own filter, which is exact, is device-filter.ts.
 
 import type { DeviceRule } from "../spec/resources.ts";
-import { type DeviceMatch, deviceAccess, settleDevicePolicy } from "./device-rules.ts";
+import { type DeviceMatch, deviceAccess, meet, settleDevicePolicy } from "./device-rules.ts";
 import type { UnitProperty } from "./systemd-unit.ts";
 
 /**
@@ -22,7 +22,7 @@ export function planUnitDevices(
         .map((rule, index) => {
           const access = policy.rules
             .slice(index + 1)
-            .filter((later) => !later.allow && overlap(rule, later))
+            .filter((later) => !later.allow && meet(rule, later))
             .reduce((left, later) => left & ~later.access, rule.access);
           return rule.allow && access !== 0 ? allowEntries({ ...rule, access }, groups) : [];
         })
@@ -35,14 +35,6 @@ export function planUnitDevices(
       ? []
       : [{ name: "DeviceAllow", signature: "a(ss)", value: entries } as const]),
   ];
-}
-
-function overlap(one: DeviceMatch, other: DeviceMatch): boolean {
-  const agree = <T>(left: T | undefined, right: T | undefined): boolean =>
-    left === undefined || right === undefined || left === right;
-  return (
-    agree(one.type, other.type) && agree(one.major, other.major) && agree(one.minor, other.minor)
-  );
 }
 
 /** systemd.resource-control(5): a node by its path below /dev, the nodes of a major number by the group's name. */
