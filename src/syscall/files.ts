@@ -18,6 +18,7 @@ import { openHow, statfsBuffer, statxBuffer } from "../abi/struct.ts";
 import {
   bytes,
   call,
+  directoryOperand,
   type Fd,
   fdOperand,
   flags,
@@ -31,12 +32,6 @@ import {
   text,
   textBytes,
 } from "./value.ts";
-
-/** The directory of an *at call; printed by name where it is the current one. */
-const workingDirectory = flags({ AT_FDCWD }, AT_FDCWD);
-function directoryOperand(directory: Fd): Operand {
-  return directory === AT_FDCWD ? workingDirectory : fdOperand(directory);
-}
 
 const fileModes = {
   S_IFSOCK: fileTypes.S_IFSOCK,

@@ -1,6 +1,5 @@
 // The mount calls as values: the descriptor-based ones, and the few old ones that have no successor.
 
-import { AT_FDCWD } from "../abi/file.ts";
 import {
   fsconfigCommands,
   fsmountFlags,
@@ -14,14 +13,22 @@ import {
   unmountFlags,
 } from "../abi/mount.ts";
 import { mountAttr } from "../abi/struct.ts";
-import { call, type Fd, fdOperand, flags, number, type Syscall, struct, text } from "./value.ts";
-
-const workingDirectory = flags({ AT_FDCWD }, AT_FDCWD);
+import {
+  call,
+  directoryOperand,
+  type Fd,
+  fdOperand,
+  flags,
+  number,
+  type Syscall,
+  struct,
+  text,
+} from "./value.ts";
 
 export function openTree(directory: Fd, path: string, treeFlags: number): Syscall {
   return call(
     "open_tree",
-    directory === AT_FDCWD ? workingDirectory : fdOperand(directory),
+    directoryOperand(directory),
     text(path),
     flags(openTreeFlags, treeFlags),
   );
@@ -119,7 +126,7 @@ export function mountSetattr(
 ): Syscall {
   return call(
     "mount_setattr",
-    directory === AT_FDCWD ? workingDirectory : fdOperand(directory),
+    directoryOperand(directory),
     text(path),
     flags(attributeFlags, change.flags),
     struct(mountAttr, {

@@ -1,5 +1,6 @@
 // A system call as a value: its name and its operands, before anything is done to the kernel; not its execution (ffi/, init/).
 
+import { AT_FDCWD } from "../abi/file.ts";
 import type { FlagTable } from "../abi/flags.ts";
 import type { StructLayout } from "../abi/struct.ts";
 import type { SyscallName } from "../abi/syscall-numbers.ts";
@@ -81,6 +82,14 @@ export function flags(table: FlagTable, value: number): Operand & { kind: "flags
 
 export function text(value: string): Operand & { kind: "text" } {
   return { kind: "text", value, detail: undefined };
+}
+
+/** Printed by name. */
+const workingDirectory = flags({ AT_FDCWD }, AT_FDCWD);
+
+/** The directory of an *at call. */
+export function directoryOperand(directory: Fd): Operand {
+  return directory === AT_FDCWD ? workingDirectory : fdOperand(directory);
 }
 
 export function texts(value: readonly string[]): Operand & { kind: "texts" } {
