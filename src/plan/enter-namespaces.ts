@@ -56,10 +56,15 @@ function* enterAsRoot(linux: Linux, namespaces: Namespaces, facts: HostFacts): G
   const fd = cgroupFd(preserveFds);
   // Where the v2 tree is mounted with nsdelegate, who has joined another's cgroup namespace may not leave its root (cgroups(7)).
   const early = namespaces.joined.has("cgroup");
+  const bornIn = early || !forks(namespaces) ? undefined : places.v2;
+  const joinGroups = [
+    ...joinCgroupV1(places),
+    ...(bornIn === undefined ? joinCgroupV2(places) : openCgroupV2(bornIn, fd)),
+  ];
   if (early) yield host("make-cgroup");
   const entering = [
     ...settle(facts),
-    ...(early ? [...joinCgroupV1(places), ...joinCgroupV2(places)] : []),
+    ...(early ? joinGroups : []),
     ...joinNamespaces(joinedNamespaces(linux.namespaces ?? [])),
     ...makeNamespaces(namespaces.made),
   ];
@@ -68,14 +73,9 @@ function* enterAsRoot(linux: Linux, namespaces: Namespaces, facts: HostFacts): G
     meanwhile: early ? ["apply-device-rules"] : ["make-cgroup", "apply-device-rules"],
   });
   if (hasTimeOffsets(linux)) yield host("write-time-offsets");
-  const born = !early && forks(namespaces) && places.v2 !== undefined;
-  const toGroups = [
-    ...joinCgroupV1(places),
-    ...(places.v2 !== undefined && born ? openCgroupV2(places.v2, fd) : joinCgroupV2(places)),
-  ];
   const steps = [
-    ...(early ? [] : toGroups),
-    ...becomeInit(namespaces, facts, born ? fd : undefined),
+    ...(early ? [] : joinGroups),
+    ...becomeInit(namespaces, facts, bornIn === undefined ? undefined : fd),
   ];
   yield batch("init", steps, { independent: true });
 }
