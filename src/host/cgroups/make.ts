@@ -151,7 +151,7 @@ function enableControllers(
   if (path === mountPoint) return;
   const parent = parentOf(path);
   const isEnabled = (directory: string): boolean => {
-    const enabled = (readCgroupFile(`${directory}/cgroup.subtree_control`) ?? "").split(" ");
+    const enabled = (readCgroupFile(controlFile(directory)) ?? "").split(" ");
     return controllers.every((controller) => enabled.includes(controller));
   };
   if (isEnabled(parent)) return;
@@ -166,13 +166,21 @@ function enableControllers(
 
 /** Refusals are ignored: whether a controller is missed is known when a limit that needs it is written. */
 function enableIn(directory: string, controllers: readonly string[]): void {
-  const file = `${directory}/cgroup.subtree_control`;
-  if (tryWrite(file, wordControllers(controllers)) >= 0) return;
-  for (const controller of controllers) tryWrite(file, wordControllers([controller]));
+  if (tryEnable(directory, controllers) < 0) enableEach(directory, controllers);
 }
 
-function wordControllers(controllers: readonly string[]): string {
-  return controllers.map((controller) => `+${controller}`).join(" ");
+function enableEach(directory: string, controllers: readonly string[]): void {
+  for (const controller of controllers) tryEnable(directory, [controller]);
+}
+
+/** Enables all of them, or none. Returns what the write has returned. */
+function tryEnable(directory: string, controllers: readonly string[]): number {
+  const words = controllers.map((controller) => `+${controller}`);
+  return tryWrite(controlFile(directory), words.join(" "));
+}
+
+function controlFile(directory: string): string {
+  return `${directory}/cgroup.subtree_control`;
 }
 
 /** Controllers that cannot tell the threads of a process apart: a threaded cgroup does not have them. */
@@ -273,19 +281,19 @@ export function enterDelegated({ paths, delegated, controllers }: CgroupPlan): v
   const { "": group } = paths;
   if (delegated === undefined || group === undefined) return;
   const target = `${delegated.path}/cgroup.procs`;
-  const control = `${group}/cgroup.subtree_control`;
   for (let tries = 1; ; tries += 1) {
     for (const pid of listOwnProcesses(group)) {
       const moved = moveProcess(target, pid);
       // The stub that has forked init is about to end.
       if (moved < 0 && moved !== -errnos.ESRCH) raiseWrite(target, delegating, moved);
     }
-    const enabled = tryWrite(control, wordControllers(controllers));
+    const enabled = tryEnable(group, controllers);
+    if (enabled >= 0) return;
     if (enabled !== -errnos.EBUSY) break;
-    if (tries === emptyTries) raiseWrite(control, delegating, enabled);
+    if (tries === emptyTries) raiseWrite(controlFile(group), delegating, enabled);
     execute(nanosleep(emptyPauseMs));
   }
-  enableIn(group, controllers);
+  enableEach(group, controllers);
 }
 
 const delegating = "handing a cgroup over to the container";
