@@ -55,7 +55,7 @@ export function runCreationHooks(
   // It is not a process of the container's program yet.
   const { personality, memoryPolicy, ...linux } = spec.linux ?? {};
   const { oomScoreAdj } = spec.process;
-  const initCan = readCapabilities(record.init_process_pid);
+  const initCan = readCapabilities(record.init_process_pid, "CapEff");
   const able = capabilityNames.filter((_, index) => ((initCan >> BigInt(index)) & 1n) === 1n);
   runInContainer({ point: "createContainer", hooks: createContainer, status: "creating" }, record, {
     place,

@@ -2,7 +2,7 @@
 
 import { isCapabilityName } from "../abi/capability.ts";
 import { FaultError } from "../base/fault.ts";
-import { readTextIfPresent } from "../host/files.ts";
+import { readCapabilities } from "../host/processes.ts";
 import { capabilityMask } from "../inside/credentials.ts";
 import type { Capabilities } from "../spec/types.ts";
 
@@ -11,10 +11,7 @@ export function explainCapabilities(error: unknown, sets: Capabilities = {}): un
   if (!(error instanceof FaultError)) return error;
   const { fault } = error;
   if (fault.kind !== "syscall" || fault.call !== "capset" || fault.errno !== "EPERM") return error;
-  const status = readTextIfPresent("/proc/self/status", "looking at the own capabilities") ?? "";
-  const permitted = /^CapPrm:\s*([0-9a-f]+)$/m.exec(status)?.[1];
-  if (permitted === undefined) return error;
-  const own = BigInt(`0x${permitted}`);
+  const own = readCapabilities("self", "CapPrm");
   const asked = new Set([...(sets.permitted ?? []), ...(sets.inheritable ?? [])]);
   const lacking = [...asked].filter(
     (name) => isCapabilityName(name) && (capabilityMask([name]) & own) === 0n,

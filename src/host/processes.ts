@@ -163,10 +163,10 @@ export function readLink(path: string): string | undefined {
   return result < 0 ? undefined : new TextDecoder().decode(output.subarray(0, result));
 }
 
-/** The effective capabilities of a process, a bit for each. */
-export function readCapabilities(pid: number): bigint {
-  const text = readText(`/proc/${pid}/status`, "reading what init is capable of");
-  return BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(text)?.[1] ?? "0"}`);
+/** A set of capabilities of a process, a bit for each. */
+export function readCapabilities(pid: number | "self", set: "CapEff" | "CapPrm"): bigint {
+  const text = readText(`/proc/${pid}/status`, "reading what a process is capable of");
+  return BigInt(`0x${new RegExp(`^${set}:\\s*([0-9a-f]+)$`, "m").exec(text)?.[1] ?? "0"}`);
 }
 
 /** The number that a process has in its own pid namespace. */
