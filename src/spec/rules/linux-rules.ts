@@ -117,9 +117,9 @@ export const resourceRules: readonly Rule<LinuxResources>[] = [
         /^[rwm]*$/.test(access) ? undefined : `invalid cgroup device access ${show(access)}`,
       ),
       ...findEach(devices, ({ major = -1, minor = -1 }) =>
-        ![major, minor].some((number) => number < -1 || number > deviceNumberMax)
-          ? undefined
-          : `invalid device number ${major}:${minor}`,
+        [major, minor].some((number) => number < -1 || number > deviceNumberMax)
+          ? `invalid device number ${major}:${minor}`
+          : undefined,
       ),
     ],
   },
