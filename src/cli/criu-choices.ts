@@ -1,6 +1,7 @@
 // The options that `checkpoint` and `restore` share, as the container room wants them.
 
 import { raise } from "../base/fault.ts";
+import { ownMember } from "../base/own-member.ts";
 import type { CriuChoices } from "../plan/checkpoint.ts";
 import type { CriuCgroupMode } from "../plan/criu.ts";
 import { absolutePath } from "./absolute-path.ts";
@@ -23,7 +24,7 @@ const cgroupModes: Readonly<Record<string, CriuCgroupMode>> = {
 export function readCriuChoices(
   values: OptionValues,
 ): CriuChoices & { readonly imagePath: string; readonly workPath: string | undefined } {
-  const mode = cgroupModes[text(values, "manage-cgroups-mode") ?? ""];
+  const mode = ownMember(cgroupModes, text(values, "manage-cgroups-mode") ?? "");
   if (mode === undefined) raise({ kind: "refused", message: "invalid manage-cgroups-mode value" });
   for (const type of texts(values, "empty-ns")) {
     // It is left empty in any case: what is in it is the caller's business.

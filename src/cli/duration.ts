@@ -1,5 +1,7 @@
 // A span of time as Go writes and reads it (`1m30s`, `1.5h`, `250ms`), which is how runc's options have it.
 
+import { ownMember } from "../base/own-member.ts";
+
 const lengthMax = 256;
 
 /**
@@ -29,7 +31,7 @@ export function parseDuration(given: string): bigint | undefined {
   for (const [, whole = "", fraction = "", unit = ""] of body.matchAll(
     /(\d*)\.?(\d*)([^.\d]+)/gu,
   )) {
-    const unitNs = units[unit];
+    const unitNs = ownMember(units, unit);
     if (unitNs === undefined) return undefined;
     total += BigInt(whole) * unitNs + (BigInt(fraction) * unitNs) / 10n ** BigInt(fraction.length);
   }

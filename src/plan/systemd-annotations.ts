@@ -1,6 +1,7 @@
 // Reads the annotations `org.systemd.property.NAME` into properties of the unit; their values are GVariant's text format.
 
 import { raise } from "../base/fault.ts";
+import { ownMember } from "../base/own-member.ts";
 import type { UnitProperty, UnitValue } from "./systemd-unit.ts";
 
 const prefix = "org.systemd.property.";
@@ -83,7 +84,8 @@ function parseVariant(source: string, refuse: Refuse): Parsed {
     if (number !== undefined) return parseNumber(number, wanted, refuse);
     if (type !== undefined) return parse(type.slice(1));
     if (word === "true" || word === "false") return settle(word === "true", wanted ?? "b");
-    if (word !== undefined && keywords[word] !== undefined) return parse(keywords[word]);
+    const keyword = word === undefined ? undefined : ownMember(keywords, word);
+    if (keyword !== undefined) return parse(keyword);
     if (sign !== "[") return refuse(`unexpected ${JSON.stringify(sign ?? word)}`);
     return parseArray(wanted);
   };
@@ -129,7 +131,7 @@ function parseNumber(text: string, wanted: string | undefined, refuse: Refuse): 
     const value = Number(text);
     return Number.isFinite(value) ? { signature, value } : refuse("invalid number");
   }
-  const width = widths[signature];
+  const width = ownMember(widths, signature);
   if (width === undefined || !whole) return refuse("type mismatch");
   const [bits, signed] = width;
   const magnitude = BigInt(text.replace(/^[-+]/, ""));
@@ -142,5 +144,7 @@ function parseNumber(text: string, wanted: string | undefined, refuse: Refuse): 
 
 function unquote(text: string): string {
   const escapes: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r" };
-  return text.slice(1, -1).replace(/\\(.)/g, (_, letter: string) => escapes[letter] ?? letter);
+  return text
+    .slice(1, -1)
+    .replace(/\\(.)/g, (_, letter: string) => ownMember(escapes, letter) ?? letter);
 }

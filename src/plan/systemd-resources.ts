@@ -2,6 +2,7 @@
 // property for is written into the group's files alone.
 
 import { raise } from "../base/fault.ts";
+import { ownMember } from "../base/own-member.ts";
 import { listIndexes } from "../spec/index-list.ts";
 import { toInt64, toUint64 } from "../spec/integers.ts";
 import type { Cpu, LinuxResources } from "../spec/resources.ts";
@@ -146,7 +147,7 @@ function planUnified({ unified = {} }: LinuxResources, systemd: number): UnitPro
   return Object.entries(unified)
     .map(([key, text]) => {
       const value = text.trim();
-      const limit = unifiedLimits[key];
+      const limit = ownMember(unifiedLimits, key);
       if (limit !== undefined) return [wide(limit, parseLimit(key, value))];
       switch (key) {
         case "cpu.idle":

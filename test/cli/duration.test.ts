@@ -31,6 +31,7 @@ test("parseDuration() knows no number without a unit, no other unit, and nothing
     "s",
     "1.5.5s",
     "1d",
+    "1constructor",
     "1S",
     "1 s",
     "--1s",

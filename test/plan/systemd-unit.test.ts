@@ -287,7 +287,18 @@ test("planAskedProperties() refuses names and values that cannot be meant", () =
     faultText(() => planAskedProperties({ [`org.systemd.property.${name}`]: text }));
   assert.is(refused("Ab", "1"), "annotation org.systemd.property.Ab name incorrect: too short");
   assert.match(refused("A.b", "1"), "name incorrect: contains non-alphabetic character");
-  for (const bad of ["", "none", "'open", "uint32 -1", "byte 256", "[", "[]", "1 2", "[1,'a']"]) {
+  for (const bad of [
+    "",
+    "none",
+    "'open",
+    "uint32 -1",
+    "byte 256",
+    "[",
+    "[]",
+    "1 2",
+    "constructor 1",
+    "[1,'a']",
+  ]) {
     assert.match(refused("Something", bad), `annotation org.systemd.property.Something=${bad}`);
     assert.match(refused("Something", bad), "value parse error", bad);
   }

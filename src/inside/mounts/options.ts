@@ -1,6 +1,7 @@
 // The options of a mount entry, sorted into what the kernel takes where: attributes, superblock flags, propagation, data.
 
 import { mountAttributes, propagations } from "../../abi/mount.ts";
+import { ownMember } from "../../base/own-member.ts";
 import { isIdmapOption } from "../../spec/idmap.ts";
 
 const {
@@ -75,7 +76,7 @@ const attributeOptions: Readonly<Record<string, AttributeChange>> = {
 /** The recursive forms are the same names with an `r` in front, but for `defaults`, which has none. */
 function recursiveOption(option: string): AttributeChange | undefined {
   return option.startsWith("r") && option !== "rdefaults"
-    ? attributeOptions[option.slice(1)]
+    ? ownMember(attributeOptions, option.slice(1))
     : undefined;
 }
 
@@ -141,10 +142,10 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   const propagations: Propagation[] = [];
   const data: string[] = [];
   for (const option of options) {
-    const attribute = attributeOptions[option];
+    const attribute = ownMember(attributeOptions, option);
     const recursive = recursiveOption(option);
-    const flag = superblockOptions[option];
-    const propagation = propagationOptions[option];
+    const flag = ownMember(superblockOptions, option);
+    const propagation = ownMember(propagationOptions, option);
     if (attribute !== undefined) attributes = combine(attributes, attribute);
     else if (recursive !== undefined) recursiveAttributes = combine(recursiveAttributes, recursive);
     else if (propagation !== undefined) propagations.push(propagation);
