@@ -126,7 +126,8 @@ export function machineObstacle(): string | undefined {
 export function obstacleOf(kind: MachineKind): string | undefined {
   const obstacle = machineObstacle();
   if (obstacle !== undefined) return obstacle;
-  if (!canHaveKernel(kernelFor(kind))) return "this Debian has no such kernel";
+  // Debian's own is fetched, with the package index where that is missing; a newer one is there or not.
+  if (kind === "v2-newer" && !canHaveKernel("newer")) return "apt knows no newer kernel";
   const missing = kind.startsWith("systemd") ? missingSystemdFile() : undefined;
   return missing === undefined ? undefined : `${missing} is missing`;
 }

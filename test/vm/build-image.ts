@@ -80,7 +80,7 @@ const openedLibraries = [
  */
 export function buildImage(kernel: MachineKernel): MachineImage {
   const files = hostFiles();
-  const directory = join(cache, `${imageKey(files)}-${kernel}`);
+  const directory = imageDirectory(kernel, files);
   if (!existsSync(directory)) {
     mkdirSync(cache, { recursive: true });
     const temporary = mkdtempSync(join(cache, "building-"));
@@ -105,6 +105,10 @@ function hostFiles(): readonly string[] {
   const linked = execute(["ldd", bun, ...present]).matchAll(/(?:=>\s+|^\s+)(\/\S+)/gm);
   const libraries = [...linked].map((match) => match[1] ?? "");
   return [...new Set([...present, ...libraries, ...openedLibraries, ...systemdHostFiles()])].sort();
+}
+
+function imageDirectory(kernel: MachineKernel, files: readonly string[]): string {
+  return join(cache, `${imageKey(files)}-${kernel}`);
 }
 
 function imageKey(files: readonly string[]): string {
@@ -157,8 +161,13 @@ function fillImage(
 
 /** Whether there is an image with this kernel, or apt knows where to get it. */
 export function canHaveKernel(kernel: MachineKernel): boolean {
-  if (existsSync(join(cache, `${imageKey(hostFiles())}-${kernel}`))) return true;
-  return kernelOf(kernelPackages[kernel]) !== undefined;
+  if (existsSync(imageDirectory(kernel, hostFiles()))) return true;
+  try {
+    return kernelOf(kernelPackages[kernel]) !== undefined;
+  } catch {
+    // apt-cache fails for a package that it does not know.
+    return false;
+  }
 }
 
 /** The package that a kernel package names. */
