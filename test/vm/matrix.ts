@@ -3,6 +3,7 @@
 //
 //   npm run test:vm [-- [KIND ...] [FILE ...]]      exit status 0 when nothing has failed anywhere
 
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { machineColumns, writeMatrix } from "../support/cgroup-matrix.ts";
 import { type FileOutcome, type MachineKind, obstacleOf, runInMachine } from "./bench.ts";
@@ -11,6 +12,8 @@ const root = join(import.meta.dir, "../..");
 const kinds: readonly MachineKind[] = ["v2", "v2-newer", "systemd", "systemd-v1"];
 /** So many files share a machine: what an emulator that locks up takes with it is no more than that. */
 const filesPerMachine = 12;
+/** A machine keeps one processor of the host busy. */
+const machinesAtATime = Math.min(2, availableParallelism());
 const timeoutMs = 40 * 60 * 1000;
 const fileTimeoutMs = 10 * 60 * 1000;
 /** Of cgroup-cycles.test.ts, in each of the modes of a machine; it has more time than other files. */
@@ -18,17 +21,34 @@ const cycles = process.env["TS_RUNC_CYCLES"] ?? "1000";
 const cyclesFile = "test/kernel/cgroup-cycles.test.ts";
 const cyclesTimeoutMs = 3 * 60 * 60 * 1000;
 
-async function runAll(kind: MachineKind, files: readonly string[]): Promise<FileOutcome[]> {
-  const outcomes: FileOutcome[] = [];
-  for (let at = 0; at < files.length; at += filesPerMachine) {
-    const share = files.slice(at, at + filesPerMachine);
-    outcomes.push(...(await runShare(kind, share)));
+type Share = { readonly kind: MachineKind; readonly files: readonly string[] };
+
+/** What each machine gets: the cycles, which take longest, alone and first. */
+function shareOut(kind: MachineKind, files: readonly string[]): readonly Share[] {
+  const others = files.filter((file) => file !== cyclesFile);
+  const shares: Share[] = files.includes(cyclesFile) ? [{ kind, files: [cyclesFile] }] : [];
+  for (let at = 0; at < others.length; at += filesPerMachine) {
+    shares.push({ kind, files: others.slice(at, at + filesPerMachine) });
   }
+  return shares;
+}
+
+/** Runs the shares, as many at a time as the host has processors for. */
+async function runAll(shares: readonly Share[]): Promise<ReadonlyMap<MachineKind, FileOutcome[]>> {
+  const outcomes = new Map<MachineKind, FileOutcome[]>();
+  const queue = [...shares];
+  const worker = async (): Promise<void> => {
+    for (let share = queue.shift(); share !== undefined; share = queue.shift()) {
+      const ran = await runShare(share);
+      outcomes.set(share.kind, [...(outcomes.get(share.kind) ?? []), ...ran]);
+    }
+  };
+  await Promise.all(Array.from({ length: machinesAtATime }, worker));
   return outcomes;
 }
 
 /** Runs some files in one machine; those that one that dies leaves, which is seldom ours to mend, get another one. */
-async function runShare(kind: MachineKind, files: readonly string[]): Promise<FileOutcome[]> {
+async function runShare({ kind, files }: Share): Promise<FileOutcome[]> {
   const first = await runOnce(kind, files);
   const left = first.filter(({ ended }) => !ended).map(({ file }) => file);
   if (left.length === 0) return first;
@@ -63,21 +83,16 @@ const files = [...new Bun.Glob("test/kernel/**/*.test.ts").scanSync(root)]
   .filter((file) => !file.endsWith("-soak.test.ts"))
   .filter((file) => chosenFiles.length === 0 || chosenFiles.some((part) => file.includes(part)))
   .sort();
+const wanted = kinds.filter((one) => chosenKinds.length === 0 || chosenKinds.includes(one));
+const shares: Share[] = [];
+for (const kind of wanted) {
+  const obstacle = obstacleOf(kind);
+  if (obstacle === undefined) shares.push(...shareOut(kind, files));
+  else console.log(`skip: ${kind}: ${obstacle}`);
+}
 let failed = 0;
 const rows: string[] = [];
-for (const kind of kinds.filter((one) => chosenKinds.length === 0 || chosenKinds.includes(one))) {
-  const obstacle = obstacleOf(kind);
-  if (obstacle !== undefined) {
-    console.log(`skip: ${kind}: ${obstacle}`);
-    continue;
-  }
-  const outcomes = [
-    ...(await runAll(
-      kind,
-      files.filter((file) => file !== cyclesFile),
-    )),
-    ...(files.includes(cyclesFile) ? await runShare(kind, [cyclesFile]) : []),
-  ];
+for (const [kind, outcomes] of await runAll(shares)) {
   writeMatrix({ mode: machineColumns[kind], outcomes });
   const sum = (key: "passed" | "failed" | "skipped"): number =>
     outcomes.reduce((total, outcome) => total + outcome[key], 0);
