@@ -31,18 +31,27 @@ function placeOf(pid: string, link: string): string {
   }
 }
 
-/** Our stubs and what has become of them before execve: still in our directory, or already in the container. */
+/**
+ * Our stubs and what has become of them before execve: still in our directory, or already in the container. With them the child of
+ * posix_spawn, which has the runtime's name until it executes the stub, and does so even when the runtime is dead.
+ */
 function stubs(init: number): readonly string[] {
   const namespace = placeOf(`${init}`, "ns/pid");
   return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && commOf(name) === "ts-runc:init")
+    .filter((name) => /^\d+$/.test(name) && ["ts-runc", "ts-runc:init"].includes(commOf(name)))
     .filter((pid) => placeOf(pid, "cwd") === room.directory || placeOf(pid, "ns/pid") === namespace)
     .filter((pid) => placeOf(pid, "exe") !== "");
 }
 
+/** What one look misses, because it was born during the look to one that ended, the next one sees. */
 async function untilNone(init: number): Promise<readonly string[]> {
-  for (let tries = 0; tries < 100 && stubs(init).length > 0; tries += 1) await Bun.sleep(20);
-  return stubs(init);
+  let left: readonly string[] = [];
+  for (let tries = 0, empty = 0; tries < 100 && empty < 2; tries += 1) {
+    left = stubs(init);
+    empty = left.length === 0 ? empty + 1 : 0;
+    if (left.length > 0) await Bun.sleep(20);
+  }
+  return left;
 }
 
 const mappings = [{ containerID: 0, hostID: 0, size: 65536 }];
