@@ -15,6 +15,8 @@ type Outcome = {
   readonly failed: number;
   readonly skipped: number;
   readonly seconds: number;
+  /** What has failed in it, each as uvu names it; also in a machine, whose files uvu reports inside. */
+  readonly failures: readonly string[];
 };
 
 /** A test file that is not done by then is killed and counts as failed. */
@@ -32,6 +34,9 @@ async function main(): Promise<number> {
   const outcomes = [...(await runAll(parallel, 2)), ...(await runAll(serial, 1))];
   const slowest = [...outcomes].sort((a, b) => b.seconds - a.seconds).slice(0, 5);
   for (const { file, seconds } of slowest) console.log(`slow: ${seconds.toFixed(1)} s ${file}`);
+  for (const { file, failed, failures } of outcomes) {
+    if (failed > 0) console.log([`failed: ${file}`, ...failures].join("\n        "));
+  }
   const sum = (key: "passed" | "failed" | "skipped") =>
     outcomes.reduce((total, outcome) => total + outcome[key], 0);
   const skipped = sum("skipped");
@@ -96,7 +101,8 @@ async function runFile(file: string): Promise<Outcome> {
   if (failed > 0) console.log(`${output}${errors}\nexit status ${status}`);
   const skips = [...output.matchAll(/^skip: .*$/gm)].map((match) => match[0]);
   for (const line of skips) console.log(`     ${line}`);
-  return { file, passed, failed, skipped: count("Skipped"), seconds };
+  const failures = new Set([...output.matchAll(/^ *FAIL +(.*)$/gm)].map((match) => match[1] ?? ""));
+  return { file, passed, failed, skipped: count("Skipped"), seconds, failures: [...failures] };
 }
 
 process.exitCode = await main();
