@@ -211,10 +211,15 @@ onV2("a group that was there stays, and what was made in it does not", () => {
   const before = `/sys/fs/cgroup/${room.newId()}`;
   assert.is(runBriefly(["mkdir", before]).status, 0);
   const cgroupsPath = before.slice("/sys/fs/cgroup".length);
-  const id = start([], makeSleeper({ [delegate]: "mine" }, { cgroupsPath }));
-  assert.is(groupOf(room.state(id)?.pid), `${before}/mine`);
-  done(["delete", "--force", id]);
-  assert.ok(existsSync(before) && !existsSync(`${before}/mine`));
+  // As long as it hands controllers on, it takes no process: neither the next container that is delegated a part of it, nor one that is not.
+  for (const annotations of [{ [delegate]: "mine" }, { [delegate]: "mine" }, {}]) {
+    const id = start([], makeSleeper(annotations, { cgroupsPath }));
+    const place = Object.keys(annotations).length === 0 ? before : `${before}/mine`;
+    assert.is(groupOf(room.state(id)?.pid), place);
+    done(["delete", "--force", id]);
+    assert.ok(existsSync(before) && !existsSync(`${before}/mine`));
+    assert.is(readOf(`${before}/cgroup.subtree_control`), "");
+  }
   assert.is(runBriefly(["rmdir", before]).status, 0);
 });
 
