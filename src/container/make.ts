@@ -147,9 +147,7 @@ async function makeInit(container: {
       );
     },
     "send-listener": () => prepared.filter?.sendListener(init),
-    "apply-limits": (pid) => {
-      applyResources(cgroup, "limits");
-      // Init is at work for a while: what can wait until now is done beside it.
+    "keep-config": (pid) => {
       keepConfig(options, prepared.configText);
       prepared.filter?.keep();
       warnOfConfig(options, prepared);
@@ -209,7 +207,7 @@ function hostActions(
   made: string[],
 ): Omit<
   HostActions,
-  "apply-limits" | "copy-up" | "enter-resctrl" | "move-net-devices" | "run-hooks" | "send-listener"
+  "copy-up" | "enter-resctrl" | "keep-config" | "move-net-devices" | "run-hooks" | "send-listener"
 > {
   const { uidMappings = [], gidMappings = [] } = spec.linux ?? {};
   return {
@@ -220,6 +218,7 @@ function hostActions(
     "write-id-maps": (pid) => writeIdMaps(pid, { uids: uidMappings, gids: gidMappings }),
     "write-time-offsets": (pid) => writeTimeOffsets(pid, spec.linux?.timeOffsets),
     "apply-device-rules": () => applyDeviceRules({ cgroup, rootless }),
+    "apply-limits": () => applyResources(cgroup, "limits"),
     "set-rlimits": (pid) => {
       const limits = effectiveLimits(spec.process.rlimits ?? [], facts.callerOpenFiles);
       for (const limit of limitsUntilStart(limits)) {

@@ -9,10 +9,10 @@
 //         |<----- pid of init ------------|  exit                              |
 //         |  batch "mounts"                                                    |
 //         |------------------------------------------------------------------->|  rootfs, mounts
-//         |  cgroup limited meanwhile                                          |
+//         |  cgroup limited, next batch planned meanwhile                      |
 //         |  batch "root and user"                                             |
 //         |------------------------------------------------------------------->|  devices, masks, pivot_root, names,
-//         |                                                                    |  user, capabilities
+//         |  config kept meanwhile                                             |  user, capabilities
 //         |  state written                                                     |
 //         |  batch "parking"                                                   |
 //         |------------------------------------------------------------------->|  waits for start
@@ -158,8 +158,13 @@ function* buildRoot(
   yield* inBatches(surroundings, hasMountNamespace ? planMounts(spec, options) : [], {
     keepsDescriptors,
   });
+  const hooked = hasCreationHooks(spec);
+  // A hook may call us, and then there must be something to read.
+  if (hooked) yield host("keep-config");
   // Spec: runtime.md#lifecycle 3 to 5: in the namespaces, before pivot_root.
-  if (hasCreationHooks(spec)) yield* runHooks(made, facts);
+  if (hooked) yield* runHooks(made, facts);
+  // Init has nothing to do before it has this batch; what can wait, waits until then.
+  const meanwhile = hooked ? [] : (["keep-config"] as const);
   const root = hasMountNamespace
     ? enterRoot(spec, { namespaces, facts, entries })
     : [
@@ -171,10 +176,10 @@ function* buildRoot(
   if (!hasUserNamespace(namespaces)) {
     const scheduling = isScheduled(spec.process) ? planScheduling(spec.process) : [];
     const steps = [...root, ...scheduling, ...becomeUser(spec, facts)];
-    yield batch("root and user", steps, { keepsDescriptors });
+    yield batch("root and user", steps, { keepsDescriptors, meanwhile });
     return;
   }
-  yield batch("root", root, { keepsDescriptors });
+  yield batch("root", root, { keepsDescriptors, meanwhile });
   // In a user namespace init itself may not raise a limit.
   yield host("set-rlimits");
   if (isScheduled(spec.process)) yield host("set-scheduling");

@@ -26,6 +26,8 @@ export type HostAction =
   | "copy-up"
   /** Writes the limits into the cgroup's files. */
   | "apply-limits"
+  /** Keeps the config and what is known of init by then, and warns of what is odd. */
+  | "keep-config"
   /** Sets the resource limits of init with prlimit. */
   | "set-rlimits"
   /** Sets the policy and the I/O priority of init, which may not do it in its user namespace. */

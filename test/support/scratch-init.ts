@@ -23,6 +23,7 @@ export const noActions: HostActions = {
   "apply-device-rules": nothing,
   "copy-up": nothing,
   "apply-limits": nothing,
+  "keep-config": nothing,
   "write-time-offsets": nothing,
   "move-net-devices": nothing,
   "enter-resctrl": nothing,

@@ -32,6 +32,7 @@ const noActions: HostActions = {
   "apply-device-rules": () => {},
   "copy-up": () => {},
   "apply-limits": () => {},
+  "keep-config": () => {},
   "write-time-offsets": () => {},
   "move-net-devices": () => {},
   "enter-resctrl": () => {},
