@@ -8,7 +8,7 @@ export function expectRefusal({ status, stderr }: Outcome, message: RegExp): voi
   assert.is(status, 1, stderr);
   const [said = "", ...others] = logMessages(stderr);
   assert.equal(others, [], stderr);
-  assert.match(said, message);
+  assert.match(said, message, `${message}: ${said}`);
   // What a person can do nothing with.
   assert.not.match(stderr, /undefined|\[object|\bat .*\.js|errno -/);
 }
