@@ -99,19 +99,19 @@ export function findCriuObstacle(): string | undefined {
   return exitCode === 0 ? undefined : `criu does not work with this kernel: ${reason}`;
 }
 
-/** A shell's command that counts, in memory, and shows how far it has come in a file. */
-export const counting = "i=0; while true; do i=$((i+1)); echo $i >/tmp/count; usleep 50000; done";
+/**
+ * A shell's command that counts, in memory, and shows how far it has come in the last line of a file. A line a number: a file that is
+ * written anew would be empty for a moment, and stay so when the container is saved or killed in that.
+ */
+export const counting = "i=0; while true; do i=$((i+1)); echo $i >>/tmp/count; usleep 50000; done";
 
 /** The process of a container that counts. */
 export const counter = { args: ["sh", "-c", counting] };
 
 /** How far the container has come. */
 export function countOf({ rootfs }: Pick<Bundle, "rootfs">): number {
-  // Empty between its truncation and its next line.
-  for (;;) {
-    const text = readFileSync(join(rootfs, "tmp/count"), "utf8").trim();
-    if (text !== "") return Number(text);
-  }
+  const lines = readFileSync(join(rootfs, "tmp/count"), "utf8").trim().split("\n");
+  return Number(lines.at(-1));
 }
 
 /** Waits until the container has come further. Returns how far. */
