@@ -6,7 +6,7 @@ import { closeSync, constants, openSync, readFileSync, readlinkSync, writeSync }
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { executable } from "../cli/executable.ts";
-import { openRoom, slowness, statusField } from "../support/room.ts";
+import { openRoom, slowness, statusField, until } from "../support/room.ts";
 
 const test = suite("kernel/attacks-runtime");
 const room = openRoom("reach");
@@ -83,6 +83,8 @@ test("a container that shares its pid namespace reaches nothing of one that is b
     const other = room.newId();
     const made = room.tsRunc(["create", "--bundle", victim.directory, other]);
     assert.is(made.status, 0, made.stderr);
+    // Until the attacker has come by; what it tries takes it a while longer.
+    await until(() => read(`${attacker.rootfs}/tmp/seen`).includes("ts-runc:init"));
     await Bun.sleep(30 * slowness);
     assert.is(room.tsRunc(["delete", "--force", other]).status, 0);
   }
