@@ -7,7 +7,7 @@ import { endProcess, openProcess, readExecutable, readProcessStat } from "../hos
 import { isOrdinaryUser } from "../host/rootless.ts";
 import { readAnswer } from "../init/answer.ts";
 import { encodeBatch } from "../init/batch.ts";
-import { raiseDied, receiveAnswer, sendBatch } from "../init/doorbell.ts";
+import { raiseDied, receiveAnswer, receiveLastAnswer, sendBatch } from "../init/doorbell.ts";
 import type { LiveInit } from "../init/drive.ts";
 import { hideFromContainer, initName, showToUser } from "../inside/process.ts";
 import { startSteps } from "../plan/start-program.ts";
@@ -76,8 +76,8 @@ function take(doorbell: number, steps: readonly Step[]): void {
 export function launch(stub: Pick<LiveInit, "doorbell" | "pid">, steps: readonly Step[]): void {
   const batch = encodeBatch(steps, new Map());
   sendBatch(stub.doorbell, batch);
-  const answer = receiveAnswer(stub.doorbell, batch);
   const doing = "starting the program";
+  const answer = receiveLastAnswer(stub.doorbell, batch, doing);
   if (answer === undefined) {
     if (!hasExecuted(stub.pid)) raiseDied(doing);
     debug(() => "init has become the program");

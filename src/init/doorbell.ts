@@ -30,7 +30,23 @@ export function sendBatch(doorbell: number, batch: EncodedBatch): void {
  * @returns the answer's bytes, or undefined when the stub's end was closed: it has died, or execve has succeeded
  */
 export function receiveAnswer(doorbell: number, batch: EncodedBatch): Uint8Array | undefined {
-  return receive(doorbell, batch.answerBytes);
+  const answer = receive(doorbell, batch.answerBytes);
+  return typeof answer === "string" ? undefined : answer;
+}
+
+/**
+ * Waits for the answer to the batch that ends in execve.
+ *
+ * @returns the answer's bytes, or undefined when the stub's end was closed after it had read the batch
+ * @throws `init-died` fault when it was closed before that, which tells for certain that nothing was executed
+ */
+export function receiveLastAnswer(
+  doorbell: number,
+  batch: EncodedBatch,
+  doing: string,
+): Uint8Array | undefined {
+  const answer = receive(doorbell, batch.answerBytes);
+  return answer === "unread" ? raiseDied(doing) : answer;
 }
 
 /**
@@ -41,22 +57,24 @@ export function receiveAnswer(doorbell: number, batch: EncodedBatch): Uint8Array
  */
 export function receiveGreeting(doorbell: number): boolean {
   const start = receive(doorbell, header.sizeBytes);
-  if (start === undefined) return false;
+  if (typeof start !== "object") return false;
   const answerBytes = new DataView(start.buffer).getUint32(header.answerBytes, true);
   // What a container's process could have written in place of the stub is not believed.
   if (answerBytes < header.sizeBytes || answerBytes > greetingMaxBytes) return false;
-  return receive(doorbell, answerBytes - header.sizeBytes) !== undefined;
+  return typeof receive(doorbell, answerBytes - header.sizeBytes) === "object";
 }
 
 /** Parking has a few steps and no outputs. */
 const greetingMaxBytes = 4096;
 
-function receive(doorbell: number, sizeBytes: number): Uint8Array | undefined {
+/** @returns undefined when the other end was closed, "unread" when it was closed with bytes that nobody had read (unix(7)) */
+function receive(doorbell: number, sizeBytes: number): Uint8Array | "unread" | undefined {
   const bytes = new Uint8Array(sizeBytes);
   for (let done = 0; done < bytes.byteLength; ) {
     const wanted = Math.min(bytes.byteLength - done, chunkBytes);
     const { result, output } = executeForOutput(read(doorbell, wanted));
     if (result === -errnos.EINTR) continue;
+    if (result === -errnos.ECONNRESET) return "unread";
     if (result <= 0) return undefined;
     bytes.set(output.subarray(0, result), done);
     done += result;

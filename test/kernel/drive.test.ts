@@ -9,6 +9,7 @@ import { prctlOptions, signals, waitOptions, waitTypes } from "../../src/abi/pro
 import { readField, siginfo } from "../../src/abi/struct.ts";
 import { present } from "../../src/base/assert.ts";
 import { FaultError } from "../../src/base/fault.ts";
+import { launch } from "../../src/container/start-init.ts";
 import { execute, executeForOutput } from "../../src/ffi/execute.ts";
 import { drive, type LiveInit } from "../../src/init/drive.ts";
 import {
@@ -17,7 +18,8 @@ import {
   type Part,
   parkingBatch,
 } from "../../src/program/program.ts";
-import { kill, prctl, waitid } from "../../src/syscall/processes.ts";
+import { step } from "../../src/program/step.ts";
+import { getpid, kill, prctl, waitid } from "../../src/syscall/processes.ts";
 import { makeScratchProgram, noActions, startScratchInit } from "../support/scratch-init.ts";
 
 const test = suite("kernel/drive");
@@ -161,6 +163,24 @@ function waitUntilZombie({ pid }: LiveInit): void {
   const call = waitid(waitTypes.P_PID, pid, WEXITED | WNOWAIT | __WALL);
   assert.is(execute(call), 0, "the child has ended");
 }
+
+check(
+  "launch() says init-died of a stub that has read none of its last steps, who ever has reaped it",
+  async () => {
+    using scratch = startScratchInit();
+    const { doorbell, pid } = scratch.init;
+    execute(kill(pid, signals.SIGSTOP));
+    const killer = Bun.spawn(["sh", "-c", `sleep 0.1; kill -KILL ${pid}`]);
+    // Of a process that is gone nothing can be seen: the socket alone tells.
+    const gone = { doorbell, pid: Bun.spawnSync(["true"]).pid };
+    const steps = [step("executing nothing", getpid())];
+    assert.is(
+      faultKind(() => launch(gone, steps)),
+      "init-died",
+    );
+    await killer.exited;
+  },
+);
 
 check("drive() raises the fault of the step that fails, and the stub can still be ended", () => {
   using scratch = startScratchInit();
