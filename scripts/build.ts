@@ -16,7 +16,9 @@ import {
 } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import packageJson from "../package.json";
+import { type Architecture, architecture } from "../src/abi/architecture.ts";
 import { type BundledFile, listName } from "./bundle.ts";
+import { noteLimitAtEntry } from "./entry.ts";
 import { generate, readCommit } from "./generate.ts";
 import { makeManPages } from "./man-pages.ts";
 import { type BuildReport, readBuildReport, writeNotices } from "./third-party.ts";
@@ -108,6 +110,7 @@ export function compileVariant(program: {
 }): void {
   const options = [...compileOptions, `--outfile=${program.executable}`];
   run([process.execPath, "build", ...options, program.source], "bun build");
+  noteLimitAtEntry(program.executable, bunOf("native"));
 }
 
 function executablePath(target: Target): string {
@@ -144,6 +147,7 @@ function compile(target: Target): BuildReport {
     ],
     "bun build",
   );
+  noteLimitAtEntry(unfinished, bunOf(target));
   const { size: sizeBytes } = statSync(unfinished);
   if (sizeBytes > sizeLimitBytes) {
     throw new Error(`${executable} has ${sizeBytes} bytes, more than ${sizeLimitBytes}`);
@@ -180,6 +184,13 @@ function nameSources(metafile: string, bundle: string): void {
     if (entry !== undefined) output.entryPoint = entry;
   }
   writeFileSync(metafile, JSON.stringify(account));
+}
+
+/** The Bun that an executable is built with, and for what. */
+function bunOf(target: Target): { readonly bun: string; readonly architecture: Architecture } {
+  return target === "native"
+    ? { bun: process.execPath, architecture }
+    : { bun: fetchArm64Bun(), architecture: "aarch64" };
 }
 
 function crossOptions(): readonly string[] {

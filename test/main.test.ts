@@ -1,10 +1,20 @@
-// What the executable does not do before a command runs: load yargs, load the code of other commands, start JIT threads.
+// What the executable does not do before a command runs: load yargs, load the code of other commands, start JIT threads. And what is in it.
 
-import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { noteLimitAtEntry } from "../scripts/entry.ts";
+import { type Architecture, architecture } from "../src/abi/architecture.ts";
 import { allCommands } from "../src/cli/table.ts";
 import { executable, runProgram } from "./cli/executable.ts";
 import { commandSources, filesLoadedWith, runAndWatch } from "./support/chunks.ts";
@@ -106,7 +116,7 @@ test("no JIT thread starts, and --version starts no thread at all", () => {
     const text = readFileSync(trace, "utf8");
     return [...text.matchAll(/PR_SET_NAME, "([^"]+)"/g)].map(([, name = ""]) => name);
   };
-  // Bun starts that one where a start takes long, as on a busy machine.
+  // The engine's, which makes memory resident once a heap has 64 blocks.
   assert.equal(
     threads("--version").filter((name) => name !== "JSCWarmUp"),
     [],
@@ -123,6 +133,20 @@ test("no JIT thread starts, and --version starts no thread at all", () => {
       argv.join(" "),
     );
   }
+});
+
+test("the entry of an executable is left alone where Bun is laid out otherwise", () => {
+  const directory = mkdtempSync(join(tmpdir(), "entry-"));
+  const copy = join(directory, "executable");
+  copyFileSync(executable, copy);
+  const before = readFileSync(copy);
+  const other = architecture === "x86_64" ? "aarch64" : "x86_64";
+  const note = (bun: string, target: Architecture) => () =>
+    noteLimitAtEntry(copy, { bun, architecture: target });
+  assert.throws(note(process.execPath, other), /the record of the entry is at 0x[0-9a-f]+, and/);
+  assert.throws(note("/bin/sh", architecture), /the record of the entry is at|not an executable/);
+  assert.ok(readFileSync(copy).equals(before));
+  rmSync(directory, { recursive: true });
 });
 
 test("the executable has at most 115 MB, and its notices name what is in it", () => {

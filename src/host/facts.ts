@@ -6,6 +6,7 @@ import { prctlOptions } from "../abi/process.ts";
 import { readField, readWideField, rlimit64, statxBuffer } from "../abi/struct.ts";
 import { raise } from "../base/fault.ts";
 import { pathNames } from "../base/path.ts";
+import { readEntryRecord } from "../ffi/entry-record.ts";
 import { execute, executeForOutput, mustForOutput } from "../ffi/execute.ts";
 import type { CgroupPlaces } from "../inside/cgroup.ts";
 import type { CgroupMountFacts } from "../inside/mounts/cgroup.ts";
@@ -14,7 +15,7 @@ import type { CgroupPaths, CgroupPlan } from "../plan/cgroup.ts";
 import { type CgroupHost, cgroupRoot, unescapeMount } from "../plan/cgroup-host.ts";
 import type { Linux, Spec } from "../spec/types.ts";
 import { fcntl, statx } from "../syscall/files.ts";
-import { getpid, getppid, prctl, prlimitRead } from "../syscall/processes.ts";
+import { getpid, prctl, prlimitRead } from "../syscall/processes.ts";
 import { readTextIfPresent } from "./files.ts";
 import { readLink } from "./processes.ts";
 
@@ -140,14 +141,10 @@ export function readStandardStreams(): string[] {
   return [0, 1, 2].map((fd) => readLink(`/proc/self/fd/${fd}`) ?? "");
 }
 
-/**
- * The limit of open files that our caller has. Bun raises our own soft limit before any code of ours runs, so it is read
- * from the parent, which is nearly always the process that our caller meant it for (docs/compatibility.md).
- */
+/** The limit of open files that our caller has given us: Bun raises the soft one before any code of ours runs. */
 export function readCallerOpenFiles(): { readonly soft: bigint; readonly hard: bigint } {
-  const parent = execute(getppid());
-  const ofParent = executeForOutput(prlimitRead(parent, "RLIMIT_NOFILE"));
-  return ofParent.result === 0 ? openFilesIn(ofParent.output) : readOpenFiles();
+  const noted = readEntryRecord();
+  return noted === undefined ? readOpenFiles() : openFilesIn(noted);
 }
 
 /** Our own limit of open files, as Bun has raised it. */

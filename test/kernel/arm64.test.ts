@@ -166,6 +166,13 @@ check("errors name the call, the path and the errno", () => {
   );
 });
 
+check("the caller's limit of open files is noted before Bun raises it", () => {
+  const { directory } = room.makeBundle({ process: { args: ["true"] } });
+  const argv = emulated(arm64Executable, "program", "--bundle", directory);
+  const { stdout } = runBriefly(["sh", "-c", `ulimit -Sn 700; exec "$@"`, "sh", ...argv]);
+  assert.match(stdout, /setting RLIMIT_NOFILE to 700 and /);
+});
+
 check("a config is validated: a hostname without its namespace is refused", () => {
   const { directory } = room.makeBundle({ hostname: "name", linux: { namespaces: [] } });
   const argv = ["--root", stateRoot, "run", "--bundle", directory, room.newId()];

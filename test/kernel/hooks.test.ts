@@ -61,7 +61,7 @@ function readTales(runtime: RuntimeName, hostNamespaces: string): Readonly<Recor
   const id = room.newId();
   const ask = (...argv: readonly string[]): Outcome => {
     // As a caller with habits of its own.
-    const script = `umask 027; ulimit -Sn 555; "$@"; exit $?`;
+    const script = `umask 027; ulimit -Sn 555; exec "$@"`;
     const stdio = ["ignore", "ignore", "ignore"] as const;
     const asked = ["sh", "-c", script, "sh", ...room.commandOf(runtime, ...argv)];
     const { exitCode } = Bun.spawnSync(asked, { stdio: [...stdio] });

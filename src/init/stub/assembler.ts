@@ -32,9 +32,17 @@ export type Assembly = {
   readonly addressOf: (label: string) => number;
 };
 
-/** Assembles a listing whose first instruction is at `address`. The same listing always gives the same bytes. */
-export function assemble(listing: readonly Line[], address: number): Assembly {
-  const labels = new Map<string, number>();
+/**
+ * Assembles a listing whose first instruction is at `address`. The same listing always gives the same bytes.
+ *
+ * @param outside addresses of code that is not in the listing, by the labels that it knows them by
+ */
+export function assemble(
+  listing: readonly Line[],
+  address: number,
+  outside: Readonly<Record<string, number>> = {},
+): Assembly {
+  const labels = new Map(Object.entries(outside));
   const placed: { address: number; instruction: Instruction; labels: string[]; why: string }[] = [];
   let next = address;
   let waiting: string[] = [];
