@@ -15,6 +15,7 @@ import {
   points,
   types,
 } from "../support/hook-bundle.ts";
+import { comparableGroups } from "../support/hybrid-host.ts";
 import { type Bundle, openRoom, type RuntimeName } from "../support/room.ts";
 
 const test = suite("kernel/hooks");
@@ -105,7 +106,7 @@ beside("all six are told the same, in the same places and as the same users, as 
     // open files, and on v2 the limit of locked memory that it lifts for its device program; its last hooks find the directory
     // of the caller.
     const comparable = (text: string | undefined): string =>
-      (text ?? "")
+      comparableGroups(text ?? "")
         .replace('"status":"running"', '"status":"created"')
         .replace(/^(descriptors|Max open files) .*$/gm, "")
         .replace(/Max locked memory \S+ \S+ /, "")

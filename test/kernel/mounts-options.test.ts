@@ -220,10 +220,16 @@ beside(
           ]);
           assert.is(status, 0, stderr);
           const lines = stdout.replaceAll(id, "ID").split("\n");
-          // A mount of runc's takes the flags from the whole tree of v2; runc 1.1.5 leaves the tmpfs over the hierarchies of v1 writable.
+          // A mount of runc's takes the flags from the whole tree of v2; runc 1.1.5 leaves the tmpfs over the hierarchies of v1 writable,
+          // and knows no misc.
           return lines
             .map((line) => line.replace(/ - cgroup2 .*/, " - cgroup2"))
-            .filter((line) => !/ \/mnt\/cgroup r[ow]\S* - tmpfs |^(mkdir|new|ls)/.test(line))
+            .filter(
+              (line) =>
+                !/ \/mnt\/cgroup(\/misc)? r[ow]\S* - (tmpfs |cgroup cgroup r[ow],misc)|^(mkdir|new|ls)/.test(
+                  line,
+                ),
+            )
             .join("\n");
         });
         assert.is(seen[0], seen[1], `${cgroup ? "own" : "the host's"} namespace, ${mode}`);

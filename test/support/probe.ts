@@ -1,5 +1,7 @@
 // What a container looks like from inside: a shell script that tells all of it, and its words made comparable.
 
+import { comparableGroups } from "./hybrid-host.ts";
+
 /** The script; busybox runs it. It ends with this status. */
 export function probeScript(status: number): string {
   return `
@@ -66,6 +68,7 @@ export function normalise(part: string, line: string, { id, bundle, known }: Nam
   // A hierarchy that is mounted while another comparison runs.
   if (/^\d+:hugetlb:/.test(line)) return "";
   const named = line.replaceAll(bundle, "BUNDLE").replaceAll(id, "ID");
+  if (part === "cgroup") return comparableGroups(named);
   if (part === "mounts") return normaliseMount(named);
   if (part === "namespaces") return known.get(named) ?? named.replace(/\d+/, "own");
   return named;
@@ -74,7 +77,7 @@ export function normalise(part: string, line: string, { id, bundle, known }: Nam
 /**
  * Without the numbers of mounts, peer groups and devices without a disk; and without what docs/compatibility.md lists: later
  * versions of runc make the tmpfs over cgroups read-only when asked to, and limit the one over masked directories;
- * and crun's containers, like ours, show that their root is shared.
+ * crun's containers, like ours, show that their root is shared, and runc's share their groups of v1; and there is misc.
  */
 function normaliseMount(line: string): string {
   return line
@@ -84,5 +87,7 @@ function normaliseMount(line: string): string {
     .replace(/^\d+ \d+ (?=\d+:\d+ )/, "")
     .replace(/^0:\d+ /, "0:N ")
     .replace(/^(\S+ \S+ \/ \S+) shared:\d+ /, "$1 ")
+    .replace(/( (shared|master):\d+)+ - cgroup cgroup /, " - cgroup cgroup ")
+    .replace(/^.* \/sys\/fs\/cgroup\/misc .*$/, "")
     .replace(/ (shared|master|propagate_from):\d+/g, " $1:N");
 }
