@@ -41,7 +41,13 @@ async function typeInto(shell: keyof typeof shells, lines: readonly string[]): P
   let output = "";
   const child = Bun.spawn([`/usr/bin/${shell}`, ...argv], {
     cwd: room.directory,
-    env: { PATH: `${bin}:/usr/bin:/bin`, HOME: room.directory, TERM: "dumb" },
+    // Without a directory for what runs, fish makes itself one in /tmp.
+    env: {
+      PATH: `${bin}:/usr/bin:/bin`,
+      HOME: room.directory,
+      XDG_RUNTIME_DIR: room.directory,
+      TERM: "dumb",
+    },
     terminal: {
       cols: 200,
       rows: 50,

@@ -18,9 +18,14 @@ const here = inMachine ? test.skip : test;
 // Naming the executable builds what the copy is made of.
 const built = inMachine || executable === "" ? undefined : buildMutants();
 
-/** The groups of the suite's containers that there are. */
+const cgroupRoot = "/sys/fs/cgroup";
+
+/** The groups of the suite's containers that there are: below our own, and below the roots of the hierarchies. */
 function suiteGroups(): readonly string[] {
-  return ownCgroups().flatMap((path) =>
+  const roots = readdirSync(cgroupRoot, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(cgroupRoot, name));
+  return [...new Set([...ownCgroups(), cgroupRoot, ...roots])].flatMap((path) =>
     readdirSync(path)
       .filter((name) => /^conformance-\d+-\d+$/.test(name))
       .map((name) => join(path, name)),
