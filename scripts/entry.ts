@@ -9,6 +9,7 @@ import { syscallNumberOn } from "../src/abi/syscall-numbers.ts";
 import { entryRecordAddress } from "../src/ffi/entry-record.ts";
 import * as arm from "../src/init/stub/aarch64-instructions.ts";
 import { assemble, type Line, littleEndian } from "../src/init/stub/assembler.ts";
+import { fileHeaderBytes, PF_W, PF_X, PT_LOAD, programHeaderBytes } from "../src/init/stub/elf.ts";
 import * as x86 from "../src/init/stub/x86_64-instructions.ts";
 
 const call = (architecture: Architecture): number => syscallNumberOn(architecture, "prlimit64");
@@ -108,24 +109,19 @@ function findPadding(text: Buffer, architecture: Architecture): number {
   return found + before.length / 2;
 }
 
-// Of `Elf64_Ehdr`, and of `Elf64_Phdr`, which follow it in each of these files.
+// Of `Elf64_Ehdr`; the `Elf64_Phdr` follow it in each of these files.
 const entryField = 24;
-const headerBytes = 64;
 const segmentCountField = 56;
-const segmentBytes = 56;
-const PT_LOAD = 1;
-const PF_X = 1;
-const PF_W = 2;
 
 type Segment = { readonly address: number; readonly offset: number; readonly sizeBytes: number };
 
 /** The loaded segment with this permission, of which there is one. */
 function segmentWith(permission: number, fd: number): Segment {
-  const header = read(fd, 0, headerBytes);
+  const header = read(fd, 0, fileHeaderBytes);
   const count = header.readUInt16LE(segmentCountField);
-  const table = read(fd, headerBytes, count * segmentBytes);
+  const table = read(fd, fileHeaderBytes, count * programHeaderBytes);
   const [segment] = Array.from({ length: count }, (_, index) =>
-    table.subarray(index * segmentBytes),
+    table.subarray(index * programHeaderBytes),
   ).filter((row) => row.readUInt32LE(0) === PT_LOAD && (row.readUInt32LE(4) & permission) !== 0);
   if (segment === undefined) throw new Error("not an executable that Bun has built");
   const [offset, address, sizeBytes] = [8, 16, 40].map((at) => Number(segment.readBigUInt64LE(at)));

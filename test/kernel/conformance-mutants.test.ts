@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { buildMutants, mutantVariable } from "../../conformance/build-mutants.ts";
 import { mutants } from "../../conformance/mutants.ts";
 import { runSuite } from "../../conformance/spec/run-suite.ts";
+import { readCgroupHost } from "../../src/host/cgroups/host.ts";
 import { executable } from "../cli/executable.ts";
 import { ownCgroups } from "../support/room.ts";
 
@@ -18,14 +19,12 @@ const here = inMachine ? test.skip : test;
 // Naming the executable builds what the copy is made of.
 const built = inMachine || executable === "" ? undefined : buildMutants();
 
-const cgroupRoot = "/sys/fs/cgroup";
-
 /** The groups of the suite's containers that there are: below our own, and below the roots of the hierarchies. */
 function suiteGroups(): readonly string[] {
-  const roots = readdirSync(cgroupRoot, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => join(cgroupRoot, name));
-  return [...new Set([...ownCgroups(), cgroupRoot, ...roots])].flatMap((path) =>
+  const host = readCgroupHost();
+  const hierarchies = host.version === "v1" ? host.hierarchies : [host.hierarchy];
+  const roots = hierarchies.map(({ mountPoint }) => mountPoint);
+  return [...new Set([...ownCgroups(), ...roots])].flatMap((path) =>
     readdirSync(path)
       .filter((name) => /^conformance-\d+-\d+$/.test(name))
       .map((name) => join(path, name)),

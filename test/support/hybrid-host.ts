@@ -1,5 +1,6 @@
 // What runc 1.1.5 does otherwise where systemd keeps its processes in a v2 tree beside the hierarchies of cgroup v1
-// (docs/compatibility.md): its containers have no group of misc, and their group in the tree is below the root, not below the caller's.
+// (docs/compatibility.md): its containers have no group of misc, and their group in the tree is below the root, not below the caller's;
+// and it can leave the binds of their groups shared with the host.
 
 import { readFileSync } from "node:fs";
 import { readCgroupHost } from "../../src/host/cgroups/host.ts";
@@ -14,7 +15,14 @@ export function comparableGroups(text: string): string {
 }
 
 /** Takes them out of the `cgroup_paths` of a record. */
-export function comparableCgroupPaths(paths: Readonly<Record<string, string>>): object {
-  const { "": tree, misc, ...others } = paths;
-  return isHybrid ? others : paths;
+export function comparableCgroupPaths(paths: object): object {
+  return isHybrid ? { ...paths, "": undefined, misc: undefined } : paths;
+}
+
+/** Takes the group of misc, and what is shared, out of lines of /proc/PID/mountinfo. */
+export function comparableMounts(lines: readonly string[]): readonly string[] {
+  if (!isHybrid) return lines;
+  return lines
+    .filter((line) => !/ - cgroup cgroup r[ow],misc$/.test(line))
+    .map((line) => line.replace(/( (shared|master):\d+)+ - cgroup cgroup /, " - cgroup cgroup "));
 }

@@ -1,6 +1,6 @@
 // What a container looks like from inside: a shell script that tells all of it, and its words made comparable.
 
-import { comparableGroups } from "./hybrid-host.ts";
+import { comparableGroups, comparableMounts } from "./hybrid-host.ts";
 
 /** The script; busybox runs it. It ends with this status. */
 export function probeScript(status: number): string {
@@ -77,17 +77,15 @@ export function normalise(part: string, line: string, { id, bundle, known }: Nam
 /**
  * Without the numbers of mounts, peer groups and devices without a disk; and without what docs/compatibility.md lists: later
  * versions of runc make the tmpfs over cgroups read-only when asked to, and limit the one over masked directories;
- * crun's containers, like ours, show that their root is shared, and runc's share their groups of v1; and there is misc.
+ * and crun's containers, like ours, show that their root is shared.
  */
 function normaliseMount(line: string): string {
-  return line
+  return (comparableMounts([line])[0] ?? "")
     .replace(/ \/sys\/fs\/cgroup r[ow],(.* - tmpfs )/, " /sys/fs/cgroup $1")
     .replace(",size=4k,nr_inodes=1", "")
     .replace(/(\/dev\/null \/proc\/\S+) r[ow],/, "$1 ")
     .replace(/^\d+ \d+ (?=\d+:\d+ )/, "")
     .replace(/^0:\d+ /, "0:N ")
     .replace(/^(\S+ \S+ \/ \S+) shared:\d+ /, "$1 ")
-    .replace(/( (shared|master):\d+)+ - cgroup cgroup /, " - cgroup cgroup ")
-    .replace(/^.* \/sys\/fs\/cgroup\/misc .*$/, "")
     .replace(/ (shared|master|propagate_from):\d+/g, " $1:N");
 }

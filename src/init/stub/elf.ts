@@ -9,8 +9,8 @@ const loadAddress = 0x40_0000;
 /** The largest page size of arm64, so that the segment can be mapped whatever the kernel uses. */
 const loadAlignmentBytes = 0x1_0000;
 
-const fileHeaderBytes = 64;
-const programHeaderBytes = 56;
+export const fileHeaderBytes = 64;
+export const programHeaderBytes = 56;
 const programHeaderCount = 2;
 
 /** Where the code begins in the file. */
@@ -20,10 +20,10 @@ export const codeAddress = loadAddress + codeOffset;
 
 const EM = { x86_64: 62, aarch64: 183 } as const satisfies Record<Architecture, number>;
 const ET_EXEC = 2;
-const PT_LOAD = 1;
+export const PT_LOAD = 1;
 const PT_GNU_STACK = 0x6474_e551;
-const PF_X = 1;
-const PF_W = 2;
+export const PF_X = 1;
+export const PF_W = 2;
 const PF_R = 4;
 
 /** Makes the file: headers and code, loaded together as one readable and executable segment. */
