@@ -25,6 +25,9 @@ const shells = {
 const bin = join(room.directory, "bin");
 const calls = join(room.directory, "calls");
 mkdirSync(bin);
+// Without one that is the user's alone, fish makes itself a directory in /tmp.
+const runtimeDirectory = join(room.directory, "runtime");
+mkdirSync(runtimeDirectory, { mode: 0o700 });
 writeFileSync(
   join(bin, "ts-runc"),
   `#!/bin/sh
@@ -41,11 +44,10 @@ async function typeInto(shell: keyof typeof shells, lines: readonly string[]): P
   let output = "";
   const child = Bun.spawn([`/usr/bin/${shell}`, ...argv], {
     cwd: room.directory,
-    // Without a directory for what runs, fish makes itself one in /tmp.
     env: {
       PATH: `${bin}:/usr/bin:/bin`,
       HOME: room.directory,
-      XDG_RUNTIME_DIR: room.directory,
+      XDG_RUNTIME_DIR: runtimeDirectory,
       TERM: "dumb",
     },
     terminal: {
